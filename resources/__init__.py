@@ -1,0 +1,1 @@
+"""The outside world: object store, ledger, image fetcher, partners' settings. Never imports the pipeline."""

@@ -1,0 +1,71 @@
+"""The environment variables that place the pipeline: store, database, files, home, shards, waiting.
+
+Belongs here: reading and checking them, with the variable's name in every message. Nothing else reads os.environ
+for configuration (AWS variables are boto3's). Does not belong here: opening any of what they name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_WAIT_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class EnvironmentProblem(ValueError):
+    """An environment variable has a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where everything is. `database_url` None: the embedded server under `home`. `partners_file` None: defaults."""
+
+    home: Path
+    store_url: str
+    database_url: str | None
+    partners_file: Path | None
+    renditions_file: Path
+    hotel_shards: int
+    release_wait: timedelta
+
+
+def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
+    """Read the variables of DESIGN's "Environment"; unset and empty mean the default. Raises EnvironmentProblem."""
+
+    def value(name: str) -> str | None:
+        return variables.get(name) or None
+
+    home = Path(value("IMAGE_ASSETS_HOME") or PROJECT / "var").resolve()
+    partners_file = value("PARTNERS_FILE")
+    return Environment(
+        home=home,
+        store_url=value("IMAGE_STORE_URL") or f"file://{home}/store",
+        database_url=value("DATABASE_URL"),
+        partners_file=Path(partners_file) if partners_file else _existing(PROJECT / "partners.yaml"),
+        renditions_file=Path(value("RENDITIONS_FILE") or PROJECT / "renditions.yaml"),
+        hotel_shards=_shards(value("HOTEL_SHARDS") or "4"),
+        release_wait=_wait(value("RELEASE_WAIT") or "6h"),
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _shards(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 4096:
+        raise EnvironmentProblem(f"HOTEL_SHARDS={text!r}: expected a whole number from 1 to 4096")
+    return int(text)
+
+
+def _wait(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+)\s*([smhd]?)", text)
+    if match is None:
+        raise EnvironmentProblem(f"RELEASE_WAIT={text!r}: expected a time such as 90s, 15m, 6h or 1d")
+    return timedelta(seconds=int(match[1]) * _WAIT_UNITS[match[2]])

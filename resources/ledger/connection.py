@@ -1,0 +1,58 @@
+"""The door to the ledger: connections with the right search path, bulk COPY, and digests of database URLs.
+
+Does not belong here: any table's name. Each stage's queries have a module of their own beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from resources.ledger.schema import LEDGER_SCHEMA
+
+Connection = psycopg.Connection[TupleRow]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Our tables in the PostgreSQL database at `url`; hands out connections, keeps none."""
+
+    url: str
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection in autocommit mode, closed at the end. Group writes with `with connection.transaction():`."""
+        with psycopg.connect(
+            self.url, autocommit=True, options=f"-c search_path={LEDGER_SCHEMA} -c timezone=UTC"
+        ) as connection:
+            yield connection
+
+    @property
+    def place(self) -> str:
+        """The database without its credentials, for messages."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname or 'local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Append `rows` to `table` by COPY, in the order of `columns`."""
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def one_row(connection: Connection, query: LiteralString, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The single row of a query that always has one."""
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None, query
+    return row
