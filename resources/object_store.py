@@ -7,7 +7,7 @@ Does not belong here: what the bytes mean, or which objects should exist (the le
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,9 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.store import LocalStore, S3Store
+
+# Folders with at least as many wanted objects are listed: about where a listing costs no more than the HEADs.
+_LIST_FROM = 20
 
 
 class StoreUrlError(ValueError):
@@ -71,11 +74,23 @@ class ObjectStore:
             for entry in chunk:
                 yield StoredObject(entry["path"], entry["size"], str(entry["e_tag"]).strip('"'))
 
-    def missing(self, keys: list[str], threads: int = 16) -> list[str]:
-        """Those of `keys` that are not in the store, in the order given: one HEAD an object."""
+    def missing(self, keys: Sequence[str], threads: int = 16) -> list[str]:
+        """Those of `keys` that are not in the store, in the order given.
+
+        A folder of which many objects are asked for is listed (one request for 1,000), others by one HEAD an object.
+        """
+        folders: dict[str, list[str]] = {}
+        for key in keys:
+            folders.setdefault(key.rpartition("/")[0], []).append(key)
         with ThreadPoolExecutor(threads) as pool:
-            found = pool.map(self._exists, keys)
-            return [key for key, exists in zip(keys, found, strict=True) if not exists]
+            found = set().union(*pool.map(self._present, folders.items()))
+        return [key for key in keys if key not in found]
+
+    def _present(self, folder: tuple[str, list[str]]) -> set[str]:
+        name, keys = folder
+        if len(keys) >= _LIST_FROM:
+            return {item.key for item in self.objects(name)}
+        return {key for key in keys if self._exists(key)}
 
     def _exists(self, key: str) -> bool:
         try:
@@ -111,9 +126,7 @@ def open_store(url: str) -> ObjectStore:
         return ObjectStore(url, LocalStore(unquote(parts.path), mkdir=True))
     if parts.scheme == "s3":
         if not parts.netloc:
-            raise StoreUrlError(
-                f"IMAGE_STORE_URL={url!r}: an S3 URL names its bucket, as in s3://bucket/prefix"
-            )
+            raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: an S3 URL names its bucket, as in s3://bucket/prefix")
         return ObjectStore(url, _s3_store(parts.netloc, parts.path.strip("/")))
     raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: expected file:///folder or s3://bucket/prefix")
 
@@ -125,9 +138,7 @@ def _s3_store(bucket: str, prefix: str) -> S3Store:
 
     session = boto3.Session()
     if session.get_credentials() is None:
-        raise StoreUrlError(
-            f"IMAGE_STORE_URL=s3://{bucket}: no AWS credentials found (environment, profile or role)"
-        )
+        raise StoreUrlError(f"IMAGE_STORE_URL=s3://{bucket}: no AWS credentials found (environment, profile or role)")
     client: Any = session.client("s3")
     endpoint: str = client.meta.endpoint_url
     custom_endpoint = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))

@@ -91,13 +91,15 @@ def stage_entries(connection: Connection, partner_id: str, entries: Iterable[Seq
     copy_rows(connection, _staged_name(partner_id), _STAGED_COLUMNS, entries)
 
 
-def stage_rejects(connection: Connection, catalogue: CatalogueVersion, rejects: Iterable[Sequence[Any]]) -> None:
-    """Keep rejected rows: (file, line, field, reason, value) each."""
+def stage_rejects(
+    connection: Connection, catalogue: CatalogueVersion, rejects: Iterable[Sequence[Any]], row_kept: bool
+) -> None:
+    """Keep rejected rows, or unusable optional fields of kept rows: (file, line, field, reason, value) each."""
     copy_rows(
         connection,
         "catalogue_rejects",
-        ("partner_id", "version", "file", "line", "field", "reason", "value"),
-        ((catalogue.partner_id, catalogue.version, *reject) for reject in rejects),
+        ("partner_id", "version", "row_kept", "file", "line", "field", "reason", "value"),
+        ((catalogue.partner_id, catalogue.version, row_kept, *reject) for reject in rejects),
     )
 
 
@@ -221,7 +223,7 @@ def record_outcome(
                new, updated, deleted, unchanged, message)
            SELECT %(partner)s, %(version)s, %(key)s, %(etag)s, %(outcome)s, %(entries)s, count(DISTINCT line),
                %(new)s, %(updated)s, %(deleted)s, %(unchanged)s, %(message)s
-           FROM catalogue_rejects WHERE partner_id = %(partner)s AND version = %(version)s
+           FROM catalogue_rejects WHERE partner_id = %(partner)s AND version = %(version)s AND NOT row_kept
            ON CONFLICT (partner_id, version) DO UPDATE SET
                object_key = excluded.object_key, etag = excluded.etag, outcome = excluded.outcome,
                entries = excluded.entries, rejected = excluded.rejected, new = excluded.new,
@@ -265,7 +267,8 @@ def count_rejected(connection: Connection, partner_id: str, version: str) -> int
     return int(
         one_row(
             connection,
-            "SELECT count(DISTINCT line) FROM catalogue_rejects WHERE partner_id = %s AND version = %s",
+            """SELECT count(DISTINCT line) FROM catalogue_rejects
+               WHERE partner_id = %s AND version = %s AND NOT row_kept""",
             [partner_id, version],
         )[0]
     )

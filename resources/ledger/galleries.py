@@ -140,7 +140,7 @@ def unranked_hotels(connection: Connection, shard: Shard) -> list[str]:
 
 
 def candidates(connection: Connection, shard: Shard, hotels: Sequence[str], method: str) -> pd.DataFrame:
-    """One row a catalogue entry of `hotels` with its image group and features; `position` is NaN when none was given."""
+    """One row a entry of `hotels` with its image group and features; `position` is NaN where none was given."""
     return _frame(
         connection,
         f"""SELECT hotel_id, image_group_id, encode(image.sha256, 'hex') AS sha256, partner_id, accommodation_id,
@@ -414,6 +414,35 @@ def published_pages(
         last = hotels[-1]
 
 
+def published_rendition_keys(
+    connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], contents_a_page: int = 20_000
+) -> Iterator[list[str]]:
+    """The store keys of all published renditions, page by page in content order: neighbours share folders."""
+    last = b""
+    while True:
+        rows = _query(
+            connection,
+            f"""SELECT sha256, array_agg(key ORDER BY key)
+                FROM (SELECT DISTINCT priority.sha256 {_PUBLISHED} AND priority.sha256 > %(last)s
+                      ORDER BY 1 LIMIT %(limit)s) AS published
+                JOIN renditions USING (sha256)
+                JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
+                    USING (recipe, recipe_digest)
+                GROUP BY sha256 ORDER BY sha256""",
+            {
+                **release.parameters,
+                "last": last,
+                "limit": contents_a_page,
+                "recipes": [name for name, _ in recipes],
+                "digests": [digest for _, digest in recipes],
+            },
+        )
+        if not rows:
+            return
+        yield [key for _, keys in rows for key in keys]
+        last = rows[-1][0]
+
+
 def release_hotel_counts(connection: Connection, release_id: str) -> tuple[int, int]:
     """(hotels, hotels with an available image) of a release."""
     row = one_row(
@@ -426,7 +455,7 @@ def release_hotel_counts(connection: Connection, release_id: str) -> tuple[int, 
 
 def _run(connection: Connection, query: str, parameters: dict[str, Any]) -> Any:
     # The queries are composed of this module's constants only; values always travel as parameters.
-    return connection.execute(query, parameters)  # type: ignore[arg-type]
+    return connection.execute(query, parameters)
 
 
 def _query(connection: Connection, query: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

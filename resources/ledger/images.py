@@ -60,7 +60,7 @@ def requeue_for_limits(
     minimum_long: int,
     max_pixels: int,
 ) -> int:
-    """When the screening limits changed: queue, from the store, every image whose verdict they may turn. Returns them."""
+    """When the screening limits changed: queue, from the store, the images whose verdict they may turn; how many."""
     with connection.transaction():
         row = connection.execute(
             "SELECT screening FROM partner_catalogues WHERE partner_id = %s FOR UPDATE", [partner_id]

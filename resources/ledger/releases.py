@@ -187,7 +187,7 @@ def freeze(connection: Connection, release_id: str, etag: str, method: str) -> N
             [release_id],
         )
         for new, column in (("{new_images}", "bucket"), ("{new_hotels}", "bucket"), ("{new_hotels}", "hotel_id")):
-            _execute(connection, release_id, f"CREATE INDEX ON {new} ({column})")  # type: ignore[arg-type]
+            _execute(connection, release_id, f"CREATE INDEX ON {new} ({column})")
     with connection.transaction():
         _attach(connection, release_id)
         connection.execute(
@@ -259,6 +259,17 @@ def record_publication(connection: Connection, published: Publication) -> None:
             published.summary_key,
             published.gallery_key,
         ],
+    )
+
+
+def reject_reasons(connection: Connection, release_id: str) -> dict[str, int]:
+    """Rejected rows by field and reason, without the line numbers that reasons name."""
+    return dict(
+        connection.execute(
+            """SELECT field || ': ' || regexp_replace(reason, ' (of line|in hotel|on line) .*$', '') AS why, count(*)
+               FROM release_rejects WHERE release_id = %s GROUP BY 1 ORDER BY 1""",
+            [release_id],
+        ).fetchall()
     )
 
 

@@ -40,7 +40,8 @@ CREATE TABLE catalogue_rejects (       -- rows and fields of a catalogue that co
     line bigint NOT NULL,
     field text NOT NULL,
     reason text NOT NULL,
-    value text
+    value text,
+    row_kept boolean NOT NULL DEFAULT false -- only an optional field was unusable; the entry is there without it
 );
 CREATE INDEX ON catalogue_rejects (partner_id, version);
 CREATE TABLE catalogue_entries (       -- the applied catalogues' rows
@@ -224,7 +225,7 @@ CREATE TABLE shard_builds (            -- which stage of which shard is up to da
     stage text NOT NULL,
     input_digest text NOT NULL,
     hotels bigint NOT NULL,
-    computed bigint NOT NULL,          -- hotels grouped or ranked, or renditions made, by the run that finished
+    computed bigint NOT NULL,          -- hotels grouped or ranked, or renditions made, by the last run
     finished_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (release_id, shard, stage)
 );

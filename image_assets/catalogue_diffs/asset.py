@@ -1,0 +1,137 @@
+"""Triggering: bring a partner's entries in the ledger up to date with its newest catalogue.
+
+Belongs here: the asset and its gate. Reading files is `formats`, the diff itself is SQL in the ledger.
+"""
+
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+
+from image_assets.catalogue_diffs.formats import UnreadableCatalogue, read_catalogue
+from image_assets.catalogue_diffs.offered import newest_catalogue
+from image_assets.partitions import PARTNERS
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from resources.ledger import Ledger, catalogues
+from resources.ledger.catalogues import CatalogueVersion, DiffCounts
+from resources.ledger.operations import Gate, record_gate
+from resources.object_store import ObjectStore
+from resources.partners import Partners
+
+GATE = "deleted_share"
+
+
+@dg.asset(
+    partitions_def=PARTNERS,
+    group_name="ingest",
+    kinds={"postgres"},
+    owners=["team:images"],
+    code_version="1",
+    retry_policy=INFRASTRUCTURE_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            GATE,
+            asset="catalogue_diffs",
+            blocking=True,
+            description="A catalogue that deletes more of a known partner's URLs than `max_deleted_share` is held.",
+        )
+    ],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("partner_id", "text", description="the partner whose catalogue it is"),
+                dg.TableColumn("accommodation_id", "text", description="the partner's own hotel id, kept as text"),
+                dg.TableColumn("url", "text", description="where the partner offers the picture, kept exactly"),
+                dg.TableColumn("position", "int", description="the partner's own order, when given"),
+                dg.TableColumn("version", "text", description="changes when the picture behind the URL changes"),
+            ]
+        ),
+        "dagster/table_name": "image_ledger.catalogue_entries",
+    },
+)
+def catalogue_diffs(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+    partners: dg.ResourceParam[Partners],
+) -> dg.MaterializeResult:
+    """The entries of each partner's newest catalogue, as new, updated, deleted and unchanged URLs.
+
+    From `catalogues/<partner>/<version>.*` in the store; runs when a partner's newest catalogue changes.
+    """
+    partner_id = context.partition_key
+    with stage_run(context, ledger, "catalogue_diffs", f"partner:{partner_id}") as run:
+        catalogue = newest_catalogue(store, partner_id)
+        if catalogue is None:
+            raise dg.Failure(
+                f"There is no catalogue under catalogues/{partner_id}/ in {store.url}.", allow_retries=False
+            )
+        digest = f"{catalogue.version}:{catalogue.etag}"
+        if catalogues.applied_catalogue(run.connection, partner_id) == (catalogue.version, catalogue.etag):
+            gate = record_gate(
+                run.connection,
+                Gate("catalogue_diffs", partner_id, GATE, digest, True, f"{catalogue.version} is applied already."),
+            )
+            return dg.MaterializeResult(
+                metadata={"catalogue_version": catalogue.version, "new": 0, "updated": 0, "deleted": 0, **run.finish()},
+                check_results=[check_result(gate)],
+            )
+        counts = _stage(run, store, catalogue)
+        gate = record_gate(run.connection, _deleted_share_gate(catalogue, counts, partners, digest))
+        if gate.closed:
+            catalogues.record_outcome(run.connection, catalogue, "held", counts, gate.message)
+        else:
+            catalogues.apply(run.connection, catalogue, counts)
+        rejected = catalogues.count_rejected(run.connection, partner_id, catalogue.version)
+        reasons = catalogues.reject_reasons(run.connection, partner_id, catalogue.version)
+        catalogues.close_staging(run.connection, partner_id)
+        return dg.MaterializeResult(
+            metadata={
+                "catalogue_version": catalogue.version,
+                "entries": counts.offered,
+                "new": counts.new,
+                "updated": counts.updated,
+                "deleted": counts.deleted,
+                "unchanged": counts.unchanged,
+                "rejected_rows": rejected,
+                "rejected_by_reason": dg.MetadataValue.json(reasons),
+                "deleted_share": round(counts.deleted_share, 6),
+                **run.finish(),
+            },
+            check_results=[check_result(gate, {"deleted_share": round(counts.deleted_share, 6)})],
+        )
+
+
+def _stage(run: StageRun, store: ObjectStore, catalogue: CatalogueVersion) -> DiffCounts:
+    catalogues.open_staging(run.connection, catalogue)
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / "catalogue"
+        store.download(catalogue.object_key, local)
+        try:
+            with local.open("rb") as file:
+                for batch in read_catalogue(file, catalogue.object_key):
+                    catalogues.stage_entries(run.connection, catalogue.partner_id, batch.entries)
+                    catalogues.stage_rejects(run.connection, catalogue, batch.rejects, row_kept=False)
+                    catalogues.stage_rejects(run.connection, catalogue, batch.notices, row_kept=True)
+                    run.advance(len(batch.entries))
+        except UnreadableCatalogue as error:
+            catalogues.record_outcome(run.connection, catalogue, "unreadable", message=str(error))
+            catalogues.close_staging(run.connection, catalogue.partner_id)
+            raise dg.Failure(str(error), allow_retries=False) from error
+    catalogues.reject_duplicates(run.connection, catalogue, catalogue.object_key)
+    return catalogues.diff(run.connection, catalogue.partner_id)
+
+
+def _deleted_share_gate(catalogue: CatalogueVersion, counts: DiffCounts, partners: Partners, digest: str) -> Gate:
+    limit = partners.of(catalogue.partner_id).max_deleted_share
+    passed = counts.deleted_share <= limit
+    message = (
+        f"Catalogue {catalogue.version} of {catalogue.partner_id} deletes {counts.deleted:,} of {counts.known:,} "
+        f"known URLs ({counts.deleted_share:.0%}, limit {limit:.0%})."
+    )
+    if not passed:
+        message += (
+            f" Nothing was applied. If the partner means it: "
+            f"image-assets accept-shrink {catalogue.partner_id} {catalogue.version}"
+        )
+    return Gate("catalogue_diffs", catalogue.partner_id, GATE, digest, passed, message)

@@ -1,0 +1,160 @@
+"""The `image-assets` command. All work goes through Dagster's daemon, sensors and jobs; there is no second way.
+
+Belongs here: arguments, messages, exit codes. Does not belong here: any behaviour (one module a command).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from resources.environment import EnvironmentProblem, read_environment
+
+# Stages that moved in this time are shown as running.
+_RECENT_SECONDS = 60.0
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    click.echo(line)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _clear_messages() -> Iterator[None]:
+    """Users' mistakes and missing parts end in one message, not in a traceback."""
+    import psycopg
+
+    from image_assets.renditions import RecipesFileError
+    from image_assets.running import AlreadyRunning
+    from image_assets.supervision import ProgramEnded
+    from resources.ledger.embedded import EmbeddedPostgresError
+    from resources.object_store import StoreUrlError
+    from resources.partners import PartnersFileError
+
+    try:
+        yield
+    except (
+        AlreadyRunning,
+        EmbeddedPostgresError,
+        EnvironmentProblem,
+        PartnersFileError,
+        ProgramEnded,
+        RecipesFileError,
+        StoreUrlError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    except psycopg.OperationalError as error:
+        raise click.ClickException(f"the database: {error}(image-assets doctor says more)") from error
+
+
+@click.group(help=__doc__.splitlines()[0] if __doc__ else None)
+def main() -> None:
+    """The command group."""
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Where the UI listens on 127.0.0.1.")
+def dev(port: int) -> None:
+    """Run the UI, the daemon and the embedded services until Ctrl-C."""
+    from image_assets.running import run_for_ever
+
+    with _clear_messages():
+        run_for_ever(read_environment(), port, say)
+
+
+@main.command()
+@click.option("--until-idle", is_flag=True, help="Exit when nothing is left to do: 0, or 1 with the reasons.")
+def run(until_idle: bool) -> None:
+    """Run the daemon and the embedded services without the UI."""
+    from image_assets.running import run_for_ever, run_until_idle
+
+    with _clear_messages():
+        if not until_idle:
+            run_for_ever(read_environment(), None, say)
+        verdict = run_until_idle(read_environment(), say)
+    for reason in verdict.reasons:
+        say(f"NOT DONE  {reason}")
+    say("Idle: everything new is processed and published." if verdict.done else "Stopped: see above.")
+    sys.exit(0 if verdict.done else 1)
+
+
+@main.command()
+def status() -> None:
+    """Show queues, rates, time left and the state of each release."""
+    from image_assets.definitions import read_methods
+    from image_assets.partitions import SHARD_KEYS
+    from image_assets.pending_work import pending_work
+    from image_assets.services import ready_ledger
+    from image_assets.status import status_lines
+    from resources.ledger.operations import progress
+    from resources.ledger.overview import partners_overview, releases_overview
+    from resources.object_store import open_store
+    from resources.partners import load_partners
+
+    with _clear_messages():
+        environment = read_environment()
+        with ready_ledger(environment) as ledger, ledger.connect() as connection:
+            methods = read_methods(environment, load_partners(environment.partners_file))
+            store = open_store(environment.store_url)
+            lines = status_lines(
+                partners_overview(connection),
+                releases_overview(connection),
+                progress(connection, time.time() - _RECENT_SECONDS),
+                pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait),
+                len(SHARD_KEYS),
+            )
+            for line in lines:
+                say(line)
+
+
+@main.command()
+def doctor() -> None:
+    """Check database, store, permissions, versions and configuration."""
+    from image_assets.doctor import findings
+
+    with _clear_messages():
+        wrong = 0
+        for finding in findings(read_environment()):
+            say(finding.line)
+            wrong += finding.advice is not None
+    sys.exit(1 if wrong else 0)
+
+
+@main.command("accept-shrink")
+@click.argument("partner")
+@click.argument("version")
+def accept_shrink(partner: str, version: str) -> None:
+    """Let a held catalogue VERSION of PARTNER through, although it deletes much."""
+    from image_assets.accepting import accept_held_catalogue
+
+    with _clear_messages():
+        _accept(accept_held_catalogue, partner, version)
+
+
+@main.command("accept-release")
+@click.argument("release")
+def accept_release(release: str) -> None:
+    """Let RELEASE be published although a gate over its hotels is closed."""
+    from image_assets.accepting import accept_closed_release
+
+    with _clear_messages():
+        _accept(accept_closed_release, release)
+
+
+def _accept(accept: Callable[..., str | None], *names: str) -> None:
+    from image_assets.services import ready_ledger
+
+    with ready_ledger(read_environment()) as ledger:
+        refused = accept(ledger, *names)
+    if refused:
+        raise click.ClickException(refused)
+    say("Accepted. The running `image-assets dev`, or the next `image-assets run --until-idle`, takes it up.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Fingerprinting: measure every available content once.
+
+Belongs here: the asset. What is measured, and how, is in the room's other modules.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import dagster as dg
+
+from image_assets.fingerprints.hashing import pack_hashes
+from image_assets.fingerprints.luma import pack_luma
+from image_assets.fingerprints.measuring import UnreadableImage, measure
+from image_assets.methods import Methods
+from image_assets.partitions import PARTNERS
+from image_assets.raw_images.asset import raw_images
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from resources.ledger import Ledger, images
+from resources.ledger.images import FingerprintRow
+from resources.object_store import ObjectStore, raw_image_key
+
+_PAGE = 200
+_THREADS = os.cpu_count() or 1
+
+
+@dg.asset(
+    partitions_def=PARTNERS,
+    deps=[raw_images],
+    group_name="ingest",
+    kinds={"python", "postgres"},
+    owners=["team:images"],
+    code_version="1",
+    retry_policy=INFRASTRUCTURE_RETRIES,
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("sha256", "bytea", description="the content"),
+                dg.TableColumn("method", "text", description="version of the method that measured it"),
+                dg.TableColumn("crop_hashes", "bytea", description="36 unsigned 64-bit hashes, big-endian"),
+                dg.TableColumn("luma", "bytea", description="40 x 40 luma thumbnail"),
+                dg.TableColumn("width", "int", description="pixels, EXIF orientation applied"),
+                dg.TableColumn("height", "int", description="pixels, EXIF orientation applied"),
+                dg.TableColumn("sharpness", "float8"),
+                dg.TableColumn("brightness", "float8"),
+                dg.TableColumn("contrast", "float8"),
+                dg.TableColumn("colourfulness", "float8"),
+            ]
+        ),
+        "dagster/table_name": "image_ledger.fingerprints",
+    },
+)
+def fingerprints(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+    methods: dg.ResourceParam[Methods],
+) -> dg.MaterializeResult:
+    """What we keep of each available content to recognise and rank it: crop hashes, luma thumbnail, features.
+
+    From the bytes of `raw_images`; runs when contents lack a fingerprint of the present method.
+    """
+    partner_id = context.partition_key
+    failed = 0
+    with (
+        stage_run(context, ledger, "fingerprints", f"partner:{partner_id}") as run,
+        ThreadPoolExecutor(_THREADS) as pool,
+    ):
+        images.requeue_for_method(run.connection, partner_id, methods.fingerprint)
+        run.expect(images.count_queued_fingerprints(run.connection, partner_id))
+        while page := images.queued_fingerprints(run.connection, partner_id, methods.fingerprint, _PAGE):
+            measured = list(pool.map(partial(_measure, store, methods.algorithm), page))
+            rows: Sequence[FingerprintRow] = [row for row in measured if isinstance(row, FingerprintRow)]
+            failures = [
+                (sha256, str(row))
+                for sha256, row in zip(page, measured, strict=True)
+                if isinstance(row, UnreadableImage)
+            ]
+            images.record_fingerprints(run.connection, partner_id, methods.fingerprint, rows, failures)
+            failed += len(failures)
+            run.advance(len(page))
+        return dg.MaterializeResult(metadata={"method": methods.fingerprint, "newly_failed": failed, **run.finish()})
+
+
+def _measure(store: ObjectStore, algorithm: str, sha256: str) -> FingerprintRow | UnreadableImage:
+    data = store.get(raw_image_key(sha256))
+    try:
+        measured = measure(data, algorithm)
+    except UnreadableImage as trouble:
+        return trouble
+    features = measured.features
+    return FingerprintRow(
+        sha256,
+        measured.fingerprint.width,
+        measured.fingerprint.height,
+        features.sharpness,
+        features.brightness,
+        features.contrast,
+        features.colourfulness,
+        pack_hashes(measured.fingerprint.crop_hashes),
+        pack_luma(measured.fingerprint.luma),
+    )

@@ -1,0 +1,112 @@
+"""Deduplicating: find the images of each hotel that show the same picture, where something changed.
+
+Belongs here: the asset and its gate. The rule is `similarity`, the components are `grouping`.
+"""
+
+from itertools import groupby
+from operator import itemgetter
+
+import dagster as dg
+import numpy as np
+
+from image_assets.fingerprints.hashing import unpack_hashes
+from image_assets.hotel_groups.asset import hotel_groups
+from image_assets.image_groups.grouping import group_hashes, image_group_id
+from image_assets.image_groups.similarity import Policy
+from image_assets.methods import Methods
+from image_assets.partitions import RELEASE_SHARDS
+from image_assets.shards import loaded_release, partition_shard, stage_digest
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
+from resources.ledger import Ledger, galleries
+from resources.ledger.operations import Gate, record_gate
+
+GATE = "every_image_grouped"
+_HOTELS_A_BATCH = 500
+
+
+@dg.asset(
+    partitions_def=RELEASE_SHARDS,
+    deps=[dg.AssetDep(hotel_groups, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("release"))],
+    group_name="release",
+    kinds={"numba", "postgres"},
+    owners=["team:images"],
+    code_version="1",
+    retry_policy=INFRASTRUCTURE_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            GATE,
+            asset="image_groups",
+            blocking=True,
+            description="Every image that the release sees is in exactly one image group of its hotel.",
+        )
+    ],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("hotel_id", "text"),
+                dg.TableColumn("group_digest", "uuid", description="digest of the hotel's contents and the policy"),
+                dg.TableColumn("image_group_id", "text", description="digest of hotel and smallest member"),
+                dg.TableColumn("sha256", "bytea", description="a content that shows the group's picture"),
+            ]
+        ),
+        "dagster/table_name": "image_ledger.image_groups",
+    },
+)
+def image_groups(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    methods: dg.ResourceParam[Methods],
+) -> dg.MaterializeResult:
+    """Which images of a hotel show the same picture: the connected components of the policy's relation.
+
+    From the release's frozen images and their fingerprints; only hotels whose images or policy changed are computed.
+    """
+    shard = partition_shard(context, methods)
+    with stage_run(context, ledger, "image_groups", f"shard:{context.partition_key}") as run:
+        digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "image_groups")
+        todo = galleries.ungrouped_hotels(run.connection, shard)
+        run.expect(len(todo))
+        for start in range(0, len(todo), _HOTELS_A_BATCH):
+            hotels = todo[start : start + _HOTELS_A_BATCH]
+            rows = galleries.hotel_fingerprints(run.connection, shard, hotels, methods.fingerprint)
+            galleries.record_groups(run.connection, shard, hotels, _group_hotels(rows, methods.policy))
+            run.advance(len(hotels))
+        counts = galleries.shard_counts(run.connection, shard)
+        ungrouped = galleries.ungrouped_images(run.connection, shard)
+        gate = record_gate(
+            run.connection,
+            Gate(
+                "image_groups",
+                context.partition_key,
+                GATE,
+                digest,
+                ungrouped == 0,
+                f"{ungrouped:,} of the shard's catalogue entries are in no image group (their fingerprint is missing).",
+            ),
+        )
+        if not gate.closed:
+            galleries.record_shard(run.connection, shard, "image_groups", digest, counts.hotels, len(todo))
+        return dg.MaterializeResult(
+            metadata={
+                "hotels": counts.hotels,
+                "hotels_computed": len(todo),
+                "contents": counts.contents,
+                "image_groups": counts.groups,
+                "duplicates": counts.contents - counts.groups,
+                **run.finish(),
+            },
+            check_results=[check_result(gate)],
+        )
+
+
+def _group_hotels(rows: list[tuple[str, str, bytes]], policy: Policy) -> list[tuple[str, str, str]]:
+    """(hotel_id, image_group_id, sha256) of every content; `rows` are (hotel_id, sha256, packed hashes) by hotel."""
+    members: list[tuple[str, str, str]] = []
+    for hotel_id, group in groupby(rows, key=itemgetter(0)):
+        contents = list(group)
+        labels = group_hashes(np.stack([unpack_hashes(packed) for _, _, packed in contents]), policy)
+        for label in np.unique(labels):
+            sha256s = [contents[i][1] for i in np.flatnonzero(labels == label)]
+            group_id = image_group_id(hotel_id, sha256s)
+            members.extend((hotel_id, group_id, sha256) for sha256 in sha256s)
+    return members

@@ -1,0 +1,201 @@
+"""Publishing: write manifest, summary and gallery, check the gates, move `current`.
+
+Belongs here: the asset. Rules are in `gates`, files in `manifest`, `summary` and `gallery`, keys in `publishing`.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import dagster as dg
+
+from image_assets.hotel_groups.offered import offered_releases
+from image_assets.image_release import gates
+from image_assets.image_release.gallery import render_gallery
+from image_assets.image_release.manifest import ManifestFacts, write_manifest
+from image_assets.image_release.publishing import current_release, point_to, release_keys
+from image_assets.image_release.release_tables import Tally, published_batches
+from image_assets.image_release.summary import GateOutcome, ReleaseSummary, summary_json
+from image_assets.methods import Methods
+from image_assets.partitions import RELEASES, SHARD_KEYS
+from image_assets.priorities import RANKING_VERSION
+from image_assets.renditions.asset import renditions
+from image_assets.shards import loaded_release, stage_digest, whole_release
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from resources.ledger import Ledger, galleries, operations, releases
+from resources.ledger.galleries import PublishedPage
+from resources.ledger.operations import Gate, record_gate
+from resources.ledger.releases import DataRelease, Publication
+from resources.object_store import ObjectStore
+
+
+@dg.asset(
+    partitions_def=RELEASES,
+    deps=[dg.AssetDep(renditions, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("release"))],
+    group_name="release",
+    kinds={"parquet", "s3"},
+    owners=["team:images"],
+    code_version="1",
+    retry_policy=INFRASTRUCTURE_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(name, asset="image_release", blocking=True, description=description)
+        for name, description in gates.DESCRIPTIONS.items()
+    ],
+)
+def image_release(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    store: dg.ResourceParam[ObjectStore],
+    methods: dg.ResourceParam[Methods],
+) -> dg.MaterializeResult:
+    """The published galleries of a data release: manifest, summary, gallery page, and the pointer `current.json`.
+
+    From all shards of the release; runs when they are built. Only the newest release becomes current, last of all,
+    and only when every gate is open.
+    """
+    release_id = context.partition_key
+    with stage_run(context, ledger, "image_release", f"release:{release_id}") as run, _folder() as folder:
+        release = loaded_release(run.connection, release_id)
+        _require_built_shards(run, release, methods)
+        manifest = folder / "manifest.parquet"
+        facts, tally = _write_manifest(run, release, methods, manifest)
+        outcomes = _check_gates(run, store, release, methods, tally)
+        published = _publication(release, methods, facts)
+        all_open = not any(gate.closed for gate in outcomes)
+        if all_open:
+            summary = _summary(run, release, methods, facts, tally, outcomes)
+            _publish(run, store, published, manifest, summary, tally)
+        return dg.MaterializeResult(
+            metadata={
+                "published": all_open,
+                "published_images": facts.rows,
+                "hotels": facts.hotels,
+                "duplicates_removed": tally.entries - tally.groups,
+                "withheld_groups": tally.withheld,
+                "renditions": len(tally.rendition_bytes),
+                "manifest_bytes": facts.bytes,
+                "manifest": published.manifest_key,
+                **({"gallery": _link(store, published.gallery_key)} if all_open else {}),
+                **run.finish(),
+            },
+            check_results=[check_result(gate) for gate in outcomes],
+        )
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _require_built_shards(run: StageRun, release: DataRelease, methods: Methods) -> None:
+    built = galleries.built_shards(run.connection, release.release_id)
+    digest = stage_digest(release, methods, "renditions")
+    missing = [shard for shard in SHARD_KEYS if built.get((shard, "renditions")) != digest]
+    if missing:
+        raise dg.Failure(
+            f"{len(missing)} of {len(SHARD_KEYS)} shards of release {release.release_id} are not up to date "
+            f"({', '.join(missing[:5])}): materialise image_groups, priorities and renditions for them first.",
+            allow_retries=False,
+        )
+
+
+def _write_manifest(run: StageRun, release: DataRelease, methods: Methods, target: Path) -> tuple[ManifestFacts, Tally]:
+    tally = Tally()
+    run.expect(release.hotels)
+    whole = whole_release(release.release_id, methods)
+    pages = galleries.published_pages(run.connection, whole, methods.recipe_digests)
+    facts = write_manifest(published_batches(_counted(run, pages), len(methods.recipes), tally), target)
+    return facts, tally
+
+
+def _counted(run: StageRun, pages: Iterator[PublishedPage]) -> Iterator[PublishedPage]:
+    for page in pages:
+        yield page
+        run.advance(len(page.hotels))
+
+
+def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, tally: Tally) -> list[Gate]:
+    release_id = release.release_id
+    whole = whole_release(release_id, methods)
+    missing: list[str] = []
+    checked = 0
+    for keys in galleries.published_rendition_keys(run.connection, whole, methods.recipe_digests):
+        missing.extend(store.missing(keys))
+        checked += len(keys)
+    pointer = current_release(store)
+    current = pointer["release_id"] if pointer else None
+    lost, before = releases.lost_hotels(run.connection, current, release_id) if current else (0, 0)
+    shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
+    closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
+    rules = {
+        gates.EVERY_HOTEL_HAS_A_PICTURE: gates.every_hotel_has_a_picture(tally.without_picture),
+        gates.RENDITIONS_IN_STORE: gates.renditions_in_store(missing, checked),
+        gates.FEW_HOTELS_LOST: gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share),
+        gates.SHARD_GATES_OPEN: gates.shard_gates_open(closed),
+    }
+    digest = stage_digest(release, methods, "image_release")
+    return [
+        record_gate(run.connection, Gate("image_release", release_id, name, digest, passed, message))
+        for name, (passed, message) in rules.items()
+    ]
+
+
+def _publication(release: DataRelease, methods: Methods, facts: ManifestFacts) -> Publication:
+    return Publication(
+        release.release_id,
+        stage_digest(release, methods, "image_release"),
+        facts.digest,
+        *release_keys(release.release_id, facts.digest),
+    )
+
+
+def _publish(
+    run: StageRun, store: ObjectStore, published: Publication, manifest: Path, summary: ReleaseSummary, tally: Tally
+) -> None:
+    """Files first, then the pointer, then the row that says so."""
+    gallery = render_gallery(published.release_id, tally.first_hotels, summary)
+    store.put_file(published.manifest_key, manifest)
+    store.put(published.summary_key, summary_json(summary))
+    store.put(published.gallery_key, gallery.encode())
+    newest = offered_releases(store).newest
+    if newest is None or newest.release_id == published.release_id:
+        point_to(store, published)
+    releases.record_publication(run.connection, published)
+
+
+def _summary(
+    run: StageRun, release: DataRelease, methods: Methods, facts: ManifestFacts, tally: Tally, outcomes: list[Gate]
+) -> ReleaseSummary:
+    return ReleaseSummary(
+        release_id=release.release_id,
+        manifest_digest=facts.digest,
+        hotels=release.hotels,
+        hotels_with_images=facts.hotels,
+        available_images=tally.entries,
+        image_groups=tally.groups,
+        published_images=facts.rows,
+        duplicates_removed=tally.entries - tally.groups,
+        renditions=len(tally.rendition_bytes),
+        rendition_bytes=sum(tally.rendition_bytes.values()),
+        published_by_partner=dict(sorted(tally.by_partner.items())),
+        withheld={"renditions_missing": tally.withheld} if tally.withheld else {},
+        rejected_rows=releases.reject_reasons(run.connection, release.release_id),
+        gates=tuple(
+            GateOutcome(gate.asset, gate.partition_key, gate.gate, gate.passed, gate.accepted, gate.message)
+            for gate in outcomes
+        ),
+        recipes=dict(methods.recipe_digests),
+        method_versions={
+            "fingerprint": methods.fingerprint,
+            "grouping": methods.grouping,
+            "ranking": RANKING_VERSION,
+            "screening": methods.screening,
+        },
+    )
+
+
+def _link(store: ObjectStore, key: str) -> dg.MetadataValue:
+    return dg.MetadataValue.url(f"{store.url.rstrip('/')}/{quote(key)}")

@@ -1,0 +1,57 @@
+"""The gates before a release becomes current: what must hold, as pure rules over counted facts.
+
+Does not belong here: counting (ledger and store), and what a closed gate stops (the asset).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resources.ledger.operations import Gate
+
+EVERY_HOTEL_HAS_A_PICTURE = "every_hotel_has_a_picture"
+RENDITIONS_IN_STORE = "renditions_in_store"
+FEW_HOTELS_LOST = "few_hotels_lost"
+SHARD_GATES_OPEN = "shard_gates_open"
+
+DESCRIPTIONS = {
+    EVERY_HOTEL_HAS_A_PICTURE: "Every hotel with an available image has at least one published image.",
+    RENDITIONS_IN_STORE: "Every rendition that the manifest lists is in the store.",
+    FEW_HOTELS_LOST: "Hotels that lost all pictures since the current release stay below a limit.",
+    SHARD_GATES_OPEN: "No gate of the release's shards is closed.",
+}
+
+
+def every_hotel_has_a_picture(without: Sequence[str]) -> tuple[bool, str]:
+    """`without`: hotels with an available image that nothing is published of."""
+    if not without:
+        return True, "Every hotel with an available image has a published one."
+    return False, f"{len(without):,} hotels with available images would show none: {_few(without)}."
+
+
+def renditions_in_store(missing: Sequence[str], checked: int) -> tuple[bool, str]:
+    """`missing`: keys of renditions that are not in the store, of `checked` ones."""
+    if not missing:
+        return True, f"All {checked:,} renditions are in the store."
+    return False, f"{len(missing):,} of {checked:,} renditions are not in the store: {_few(missing)}."
+
+
+def few_hotels_lost(current: str | None, lost: int, before: int, limit: float) -> tuple[bool, str]:
+    """`lost` of the `before` hotels that show pictures in the `current` release would show none; `limit` is a share."""
+    if current is None:
+        return True, "Nothing was published before."
+    share = lost / before if before else 0.0
+    message = f"{lost:,} of {before:,} hotels lose all their pictures since {current} ({share:.1%}, limit {limit:.0%})."
+    return share <= limit, message
+
+
+def shard_gates_open(closed: Sequence[Gate]) -> tuple[bool, str]:
+    """`closed`: the gates of the release's shards that are closed."""
+    if not closed:
+        return True, "All gates of the shards are open."
+    return False, "Closed: " + _few([f"{gate.gate} of {gate.partition_key}" for gate in closed]) + "."
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

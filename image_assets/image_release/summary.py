@@ -1,0 +1,52 @@
+"""The summary of an image release: its counts and what it was made with, as `summary.json`.
+
+Belongs here: what a summary says and how it is written. Does not belong here: counting (the ledger and the manifest).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """What one gate said of one partition. `accepted` means that somebody let a closed gate through by hand."""
+
+    asset: str
+    partition: str
+    gate: str
+    passed: bool
+    accepted: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class ReleaseSummary:
+    """One image release in numbers. It names no time: the same release gives the same summary."""
+
+    release_id: str
+    manifest_digest: str  # SHA-256 of manifest.parquet, hex
+    hotels: int  # in the data release
+    hotels_with_images: int  # of these, with at least one published image
+    available_images: int  # catalogue entries of the release whose picture is available
+    image_groups: int  # different pictures of the hotels, published or withheld
+    published_images: int  # rows of the manifest
+    duplicates_removed: int  # available entries shown by another entry's picture
+    renditions: int  # of published images, each content and recipe counted once
+    rendition_bytes: int  # of these
+    published_by_partner: Mapping[str, int] = field(default_factory=dict)  # partner id -> published images
+    withheld: Mapping[str, int] = field(default_factory=dict)  # reason -> image groups not published
+    rejected_rows: Mapping[str, int] = field(default_factory=dict)  # reason -> rows of the data release refused
+    gates: tuple[GateOutcome, ...] = ()
+    recipes: Mapping[str, str] = field(default_factory=dict)  # name -> recipe digest
+    method_versions: Mapping[str, str] = field(default_factory=dict)  # screening, fingerprint, … -> version
+
+
+def summary_json(summary: ReleaseSummary) -> bytes:
+    """`summary.json`: UTF-8, keys sorted, gates by asset, partition and name, so equal summaries give equal bytes."""
+    gates = sorted(summary.gates, key=lambda gate: (gate.asset, gate.partition, gate.gate))
+    content = {**asdict(summary), "gates": [asdict(gate) for gate in gates]}
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False)
+    return text.encode() + b"\n"

@@ -1,0 +1,65 @@
+"""The methods that results depend on, and their versions: what is compared when asking what is still to do.
+
+Belongs here: the one object that carries limits, algorithm, policy, trust and recipes through the house, and the
+version strings made of them. Does not belong here: the methods themselves (each lives in its room).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from image_assets.fingerprints import method_version
+from image_assets.image_groups import DEFAULT_POLICY, Policy
+from image_assets.priorities import RANKING_VERSION
+from image_assets.raw_images import ScreeningLimits
+from image_assets.renditions import Recipe, recipe_digest, recipes_digest
+
+
+@dataclass(frozen=True)
+class Methods:
+    """All choices that change results. `trust` holds the partners whose trust is not 1."""
+
+    recipes: tuple[Recipe, ...]
+    limits: ScreeningLimits = field(default_factory=ScreeningLimits)
+    algorithm: str = "dhash"
+    policy: Policy = DEFAULT_POLICY
+    trust: Mapping[str, float] = field(default_factory=dict)
+    max_lost_hotels_share: float = 0.1
+
+    @property
+    def screening(self) -> str:
+        """Changes when an image may be judged differently."""
+        return f"{self.limits.minimum_short}/{self.limits.minimum_long}/{self.limits.max_pixels}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when a fingerprint may come out differently."""
+        return method_version(self.algorithm)
+
+    @property
+    def grouping(self) -> str:
+        """Changes when image groups may come out differently."""
+        return f"{self.fingerprint}|{self.policy}"
+
+    @property
+    def ranking(self) -> str:
+        """Changes when priorities may come out differently."""
+        trust = ",".join(f"{partner}={self.trust[partner]!r}" for partner in sorted(self.trust))
+        return f"{self.grouping}|{RANKING_VERSION}|{trust}"
+
+    @property
+    def rendering(self) -> str:
+        """Changes when a rendition may come out differently."""
+        return recipes_digest(self.recipes)
+
+    @property
+    def recipe_digests(self) -> list[tuple[str, str]]:
+        """(name, digest) of each recipe."""
+        return [(recipe.name, recipe_digest(recipe)) for recipe in self.recipes]
+
+
+def input_digest(*parts: str) -> str:
+    """One digest of all that a partition's result depends on."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:24]

@@ -1,0 +1,78 @@
+"""Prioritising: the best image of each image group, and the order of a hotel's groups, where something changed.
+
+Belongs here: the asset. The score is `ranking`.
+"""
+
+import dagster as dg
+
+from image_assets.image_groups.asset import image_groups
+from image_assets.methods import Methods
+from image_assets.partitions import RELEASE_SHARDS
+from image_assets.priorities.ranking import rank
+from image_assets.shards import loaded_release, partition_shard, stage_digest
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from resources.ledger import Ledger, galleries
+
+_HOTELS_A_BATCH = 2000
+
+
+@dg.asset(
+    partitions_def=RELEASE_SHARDS,
+    deps=[image_groups],
+    group_name="release",
+    kinds={"pandas", "postgres"},
+    owners=["team:images"],
+    code_version="1",
+    retry_policy=INFRASTRUCTURE_RETRIES,
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("hotel_id", "text"),
+                dg.TableColumn("position", "int", description="from 1, best first"),
+                dg.TableColumn("image_group_id", "text"),
+                dg.TableColumn("sha256", "bytea", description="the group's best image"),
+                dg.TableColumn("score", "float8", description="weighted sum of the parts, 0 to 1"),
+                dg.TableColumn("part_resolution", "float8"),
+                dg.TableColumn("part_sharpness", "float8"),
+                dg.TableColumn("part_exposure", "float8"),
+                dg.TableColumn("part_partner_position", "float8"),
+                dg.TableColumn("part_partners", "float8"),
+                dg.TableColumn("part_trust", "float8"),
+            ]
+        ),
+        "dagster/table_name": "image_ledger.priorities",
+    },
+)
+def priorities(
+    context: dg.AssetExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    methods: dg.ResourceParam[Methods],
+) -> dg.MaterializeResult:
+    """The best image of each image group and the order of the groups, with the parts of the score.
+
+    From `image_groups`, the features of the images and the partners' settings; only changed hotels are computed.
+    """
+    shard = partition_shard(context, methods)
+    with stage_run(context, ledger, "priorities", f"shard:{context.partition_key}") as run:
+        digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "priorities")
+        todo = galleries.unranked_hotels(run.connection, shard)
+        run.expect(len(todo))
+        published = 0
+        for start in range(0, len(todo), _HOTELS_A_BATCH):
+            hotels = todo[start : start + _HOTELS_A_BATCH]
+            candidates = galleries.candidates(run.connection, shard, hotels, methods.fingerprint)
+            candidates["trust"] = candidates["partner_id"].map(methods.trust).astype(float).fillna(1.0)
+            ranked = rank(candidates)
+            galleries.record_priorities(run.connection, shard, hotels, ranked)
+            published += len(ranked)
+            run.advance(len(hotels))
+        hotels_in_shard = galleries.count_hotels(run.connection, shard)
+        galleries.record_shard(run.connection, shard, "priorities", digest, hotels_in_shard, len(todo))
+        return dg.MaterializeResult(
+            metadata={
+                "hotels": hotels_in_shard,
+                "hotels_computed": len(todo),
+                "groups_ranked": published,
+                **run.finish(),
+            }
+        )

@@ -1,0 +1,118 @@
+"""The decode of a stranger's file. Runs only inside a worker process (`decoder_process`).
+
+It sets Pillow's module globals, and a hostile file may take its process down: never call it in a process that matters.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, WebPImagePlugin
+
+from image_assets.raw_images.signatures import ends_early
+from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits, refused_by_limits
+
+_PILLOW_FORMATS: dict[ImageFormat, str] = {
+    "jpeg": "JPEG",  # MPO too: what phones write is a JPEG with more pictures behind it, and the first is the picture
+    "png": "PNG",
+    "webp": WebPImagePlugin.WebPImageFile.format,
+    "avif": AvifImagePlugin.AvifImageFile.format,
+    "gif": "GIF",
+}
+_TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+
+
+def configure_pillow() -> None:
+    """Strict and single-threaded: truncated files and bombs are errors, the pool alone decides on parallelism."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+
+def decode(
+    data: bytes, image_format: ImageFormat, limits: ScreeningLimits, measured: Callable[[int, int], None]
+) -> Screening:
+    """Header, limits, then every pixel of the first frame. Never raises; `measured` is told the size before the pixels.
+
+    A file is refused for its size before any pixel of it is decoded.
+    """
+    width: int | None = None
+    height: int | None = None
+    reason: Reason | None
+    try:
+        if image_format == "webp" and (canvas := _webp_canvas(data)) and canvas[0] * canvas[1] > limits.max_pixels:
+            # Pillow's WebP plugin makes room for the whole canvas when it opens the file.
+            width, height = canvas
+            return Screening(False, refused_by_limits(width, height, limits), image_format, width, height)
+        Image.MAX_IMAGE_PIXELS = None  # our own limit follows, and says the size
+        with Image.open(BytesIO(data), formats=(_PILLOW_FORMATS[image_format],)) as image:
+            width, height = _size_as_shown(image, decoded=False)
+            measured(width, height)
+            reason = refused_by_limits(width, height, limits)
+            if reason is None:
+                Image.MAX_IMAGE_PIXELS = limits.max_pixels  # for frames larger than their header said
+                image.load()
+                width, height = _size_as_shown(image, decoded=True)
+                reason = _png_fault(data) if image_format == "png" else None
+    except MemoryError:
+        reason = "decoder_memory"
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        reason = "decompression_bomb"
+    except Exception as error:  # noqa: BLE001  plugins raise whatever they like; each is a verdict on the file
+        early = "truncated" in str(error).lower() or ends_early(data, image_format)
+        reason = "truncated" if early else "corrupt"
+    return Screening(reason is None, reason, image_format, width, height)
+
+
+def _size_as_shown(image: Image.Image, *, decoded: bool) -> tuple[int, int]:
+    """(width, height) with the EXIF orientation applied, as `ImageOps.exif_transpose` would turn the image."""
+    width, height = image.size
+    if image.format == "PNG" and not decoded and "exif" not in image.info:
+        return width, height  # Pillow would decode the pixels to look for EXIF behind them
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  broken EXIF is common and no fault of the picture
+        orientation = None
+    return (height, width) if orientation in _TURNED else (width, height)
+
+
+def _webp_canvas(data: bytes) -> tuple[int, int] | None:
+    """(width, height) that a WebP header claims (RFC 9649, sections 2.5 to 2.7)."""
+    chunk = data[12:16]
+    if chunk == b"VP8X" and len(data) >= 30:
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if chunk == b"VP8L" and len(data) >= 25:
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8 " and len(data) >= 30:
+        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+    return None
+
+
+def _png_fault(data: bytes) -> Reason | None:
+    """What Pillow overlooks in a PNG it decoded: wrong checksums of critical chunks, and a missing end.
+
+    Only up to the second frame of an animated PNG, like every animated file.
+    """
+    view = memoryview(data)
+    at = 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if kind == b"fdAT":
+            return None
+        if end + 4 > len(data):
+            return "truncated"
+        critical = not kind[0] & 0x20
+        if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return "corrupt"
+        if kind == b"IEND":
+            return None
+        at = end + 4
+    return "truncated"

@@ -1,0 +1,123 @@
+"""From fetched bytes to verdicts, in micro-batches: screening beside the fetching, with bounded memory.
+
+Belongs here: judging what was fetched and cutting the stream of verdicts into batches by count, bytes and time.
+Does not belong here: requests (the fetcher is a resource), the store, the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+
+from image_assets.raw_images.screening import LIMIT_REASONS, Screening, ScreeningLimits, screen
+
+BATCH_IMAGES = 200
+BATCH_BYTES = 64 * 2**20
+BATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Bytes of one queued image, or why there are none. `final`: a refusal, never asked for again."""
+
+    fetch_key: str
+    data: bytes | None
+    reason: str | None
+    final: bool
+    attempts: int
+    status: int | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The outcome of one queued image; `data` is kept (stored) only when `sha256` is set."""
+
+    fetch_key: str
+    outcome: str
+    reason: str | None
+    attempts: int
+    status: int | None
+    screening: Screening | None = None
+    sha256: str | None = None
+    data: bytes = b""
+
+
+def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:
+    """Screen what arrived. Bytes are kept when accepted, or refused for a limit that may change one day."""
+    if arrived.data is None:
+        outcome = "rejected" if arrived.final else "failed"
+        return Judged(arrived.fetch_key, outcome, arrived.reason, arrived.attempts, arrived.status)
+    screening = screen(arrived.data, limits)
+    outcome = "available" if screening.accepted else "rejected"
+    keep = screening.accepted or screening.reason in LIMIT_REASONS
+    return Judged(
+        arrived.fetch_key,
+        outcome,
+        screening.reason,
+        arrived.attempts,
+        arrived.status,
+        screening,
+        hashlib.sha256(arrived.data).hexdigest() if keep else None,
+        arrived.data if keep else b"",
+    )
+
+
+async def judged_batches(
+    arrivals: AsyncIterable[Arrived], limits: ScreeningLimits, at_once: int
+) -> AsyncIterator[list[Judged]]:
+    """Screen arrivals, `at_once` at a time, and hand them out in micro-batches in the order they finish.
+
+    A batch is cut at BATCH_IMAGES, BATCH_BYTES, or BATCH_SECONDS after its first image, whichever comes first. While
+    the consumer keeps a batch, at most `at_once` images are judged and the fetching waits.
+    """
+    finished: asyncio.Queue[Judged | None] = asyncio.Queue(maxsize=at_once)
+    slots = asyncio.Semaphore(at_once)
+
+    async def judge_one(arrived: Arrived) -> None:
+        try:
+            await finished.put(await asyncio.to_thread(judge, arrived, limits))
+        finally:
+            slots.release()
+
+    async def judge_all() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                async for arrived in arrivals:
+                    await slots.acquire()
+                    group.create_task(judge_one(arrived))
+        finally:
+            await finished.put(None)
+
+    producer = asyncio.create_task(judge_all())
+    try:
+        while batch := await _next_batch(finished):
+            yield batch
+        await producer
+    finally:
+        producer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await producer
+
+
+async def _next_batch(finished: asyncio.Queue[Judged | None]) -> list[Judged]:
+    """The next micro-batch; empty at the end of the stream."""
+    first = await finished.get()
+    if first is None:
+        return []
+    batch, size = [first], len(first.data)
+    deadline = asyncio.get_running_loop().time() + BATCH_SECONDS
+    while len(batch) < BATCH_IMAGES and size < BATCH_BYTES:
+        try:
+            async with asyncio.timeout_at(deadline):
+                judged = await finished.get()
+        except TimeoutError:
+            break
+        if judged is None:
+            finished.put_nowait(None)
+            break
+        batch.append(judged)
+        size += len(judged.data)
+    return batch

@@ -1,0 +1,114 @@
+"""What every asset does around its work: one run per partition, progress, retries of infrastructure faults.
+
+Does not belong here: any stage's work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import psycopg
+from obstore.exceptions import BaseError as ObjectStoreError
+
+from resources.ledger.connection import Connection, Ledger
+from resources.ledger.operations import Gate, LeaseHeld, lease, record_progress
+
+# Database or store gone for a moment: the stage takes up where its last micro-batch ended. `stage_run` lets only such
+# faults reach the policy.
+INFRASTRUCTURE_RETRIES = dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL)
+
+_INFRASTRUCTURE_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, ObjectStoreError, OSError, LeaseHeld)
+
+_LOG_SECONDS = 15.0
+_ROW_SECONDS = 1.0
+
+
+class StageRun:
+    """One stage at work on one partition: its ledger connection, its progress, its metadata at the end."""
+
+    def __init__(self, context: dg.AssetExecutionContext, connection: Connection, stage: str, partition_key: str):
+        self.connection = connection
+        self._context = context
+        self._stage = stage
+        self._partition_key = partition_key
+        self._started = time.time()
+        self._logged = self._started
+        self._written = 0.0
+        self._done = 0
+        self._total = 0
+
+    def expect(self, total: int) -> None:
+        """Say how many items there are to do."""
+        self._total = total
+        self._write(finished=False)
+
+    def advance(self, items: int) -> None:
+        """Count finished items; the ledger's progress row and the run log follow at intervals."""
+        self._done += items
+        now = time.time()
+        if now - self._written >= _ROW_SECONDS:
+            self._write(finished=False)
+        if now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            rate = self._done / max(now - self._started, 1e-3)
+            left = max(self._total - self._done, 0)
+            self._context.log.info(
+                f"{self._stage} {self._partition_key}: {self._done:,}/{self._total:,}, {rate:,.1f}/s, "
+                f"about {left / max(rate, 1e-3):,.0f} s left"
+            )
+
+    def finish(self) -> dict[str, Any]:
+        """Close the progress row; the numbers every materialisation carries: items, seconds, items a second."""
+        self._total = self._done
+        self._write(finished=True)
+        seconds = time.time() - self._started
+        return {
+            "items": self._done,
+            "seconds": round(seconds, 3),
+            "items_per_second": round(self._done / seconds, 3) if seconds else 0.0,
+        }
+
+    def _write(self, finished: bool) -> None:
+        self._written = time.time()
+        record_progress(
+            self.connection, self._stage, self._partition_key, self._done, self._total, self._started, finished
+        )
+
+
+@contextmanager
+def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lease_name: str) -> Iterator[StageRun]:
+    """Hold the lease of the partition (`partner:…`, `release:…` or `shard:…`) and a connection while the block runs.
+
+    An infrastructure fault goes on as it is, to be retried; any other error becomes a failure that is not.
+    """
+    try:
+        with lease(ledger, lease_name, context.run_id), ledger.connect() as connection:
+            yield StageRun(context, connection, stage, context.partition_key)
+    except dg.Failure:
+        raise
+    except Exception as error:
+        if _is_infrastructure_fault(error):
+            raise
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+
+def _is_infrastructure_fault(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return all(_is_infrastructure_fault(each) for each in error.exceptions)
+    return isinstance(error, _INFRASTRUCTURE_FAULTS)
+
+
+def check_result(gate: Gate, metadata: dict[str, Any] | None = None) -> dg.AssetCheckResult:
+    """A gate's outcome as the asset check that the UI shows; an accepted gate is open and says so."""
+    message = gate.message + (" Let through by hand." if gate.accepted else "")
+    return dg.AssetCheckResult(
+        check_name=gate.gate,
+        passed=not gate.closed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=message,
+        metadata={"gate": message, **(metadata or {})},
+    )

@@ -1,0 +1,117 @@
+"""Waiting until nothing is left to do: `run --until-idle` and its verdict.
+
+Belongs here: asking `pending_work` and Dagster's runs whether all is done, and why not. Does not belong here: starting
+anything.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dagster import DagsterEventType, DagsterInstance
+
+from image_assets.methods import Methods
+from image_assets.partitions import SHARD_KEYS
+from image_assets.pending_work import Work, pending_work
+from image_assets.progress_lines import progress_lines
+from resources.environment import Environment
+from resources.ledger import Ledger
+from resources.ledger.operations import Progress, progress
+from resources.object_store import ObjectStore
+from sensors.requests import Attempts, active_runs, attempts
+
+_ASK_SECONDS = 1.0
+_PRINT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How it ended: nothing left (`reasons` empty), or what is stuck or closed, a line each."""
+
+    reasons: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether everything new has been processed and published."""
+        return not self.reasons
+
+
+def wait_until_idle(
+    environment: Environment,
+    store: ObjectStore,
+    ledger: Ledger,
+    methods: Methods,
+    instance: DagsterInstance,
+    supervisor: str,
+    say: Callable[[str], None],
+    check_processes: Callable[[], None],
+) -> Verdict:
+    """Block until nothing can run any more under `supervisor` (its mark).
+
+    `say` gets progress lines; `check_processes` is called about once a second and raises to end the waiting.
+    """
+    since, last_printed, last_lines = time.time(), time.time(), list[str]()
+    while True:
+        check_processes()
+        verdict = _verdict(environment, store, ledger, methods, instance, supervisor)
+        finished = verdict is not None
+        if finished or time.time() - last_printed >= _PRINT_SECONDS:
+            last_printed = time.time()
+            lines = progress_lines(_progress(ledger, since))
+            for line in lines:
+                if line not in last_lines:
+                    say(line)
+            last_lines = lines
+        if verdict is not None:
+            return verdict
+        time.sleep(_ASK_SECONDS)
+
+
+def _progress(ledger: Ledger, since: float) -> list[Progress]:
+    with ledger.connect() as connection:
+        return progress(connection, since)
+
+
+def _verdict(
+    environment: Environment,
+    store: ObjectStore,
+    ledger: Ledger,
+    methods: Methods,
+    instance: DagsterInstance,
+    supervisor: str,
+) -> Verdict | None:
+    """None while something runs or can run."""
+    # Runs first: what a run leaves behind when it ends in between is then seen as pending.
+    active = active_runs(instance)
+    pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait)
+    known = attempts(instance, pending.work, supervisor)
+    if active or any(not known[item.key].stuck for item in pending.work) or pending.unnoticed:
+        return None
+    return Verdict((*_stuck(instance, pending.work, known), *pending.stopped, *pending.waiting, *pending.problems))
+
+
+def _stuck(instance: DagsterInstance, work: Sequence[Work], known: dict[str, Attempts]) -> list[str]:
+    return [
+        f"{item.job} {item.partition_key}: failed {known[item.key].failures} times; "
+        f"{failure_message(instance, known[item.key].last_failed_run)}"
+        for item in work
+    ]
+
+
+def failure_message(instance: DagsterInstance, run_id: str | None) -> str:
+    """Why a run failed, in one line: the cause at the bottom of its last step failure."""
+    if run_id is None:
+        return "no run is known"
+    for kind in (DagsterEventType.STEP_FAILURE, DagsterEventType.RUN_FAILURE):
+        for record in instance.get_records_for_run(run_id, of_type=kind, ascending=False, limit=1).records:
+            event = record.event_log_entry.dagster_event
+            error = getattr(event.event_specific_data, "error", None) if event else None
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return f"{' '.join(error.message.split())} (run {run_id})"
+            if event is not None and event.message:
+                return f"{event.message} (run {run_id})"
+    return f"see run {run_id}"

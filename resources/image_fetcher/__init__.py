@@ -1,0 +1,11 @@
+"""Fetching images from strangers' servers: many at once, safely, every outcome a value with a reason.
+
+Belongs here: addresses that may be asked, requests, redirects, retries, limits. Does not belong here: what the bytes
+are (screening), where they are kept (the object store), or which images are pending (the ledger).
+"""
+
+from resources.image_fetcher.fetching import Fetched, FetchRequest, fetch_all
+from resources.image_fetcher.one_attempt import FetchLimits
+from resources.image_fetcher.reasons import FETCH_REASONS, FetchReason, reason_entry
+
+__all__ = ["FETCH_REASONS", "FetchLimits", "FetchReason", "FetchRequest", "Fetched", "fetch_all", "reason_entry"]

@@ -1,0 +1,159 @@
+"""From the bytes of a file to fingerprint and features."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageOps
+
+from image_assets.fingerprints import (
+    Features,
+    Fingerprint,
+    UnreadableImage,
+    crop_hashes,
+    fingerprint,
+    measure,
+    pack_hashes,
+    pack_luma,
+)
+
+# Which turn of an upright picture gives the stored picture that the EXIF orientation then turns back.
+STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def packed(of: Fingerprint) -> tuple[bytes, bytes, int, int]:
+    return pack_hashes(of.crop_hashes), pack_luma(of.luma), of.width, of.height
+
+
+def oriented(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_first(draw, encode, orientation: int) -> None:
+    upright = draw(301, 200, 1)
+    turn = STORED_AS[orientation]
+    stored = upright if turn is None else upright.transpose(turn)
+    measured = measure(encode(stored, exif=oriented(orientation)))
+    expected = measure(encode(upright))
+    assert packed(measured.fingerprint) == packed(expected.fingerprint)
+    assert measured.features == expected.features
+    assert (measured.features.width, measured.features.height) == (301, 200)
+
+
+@pytest.mark.parametrize("orientation", [0, 2, 6, 9, 77])
+def test_orientation_is_understood_as_pillow_understands_it(draw, encode, orientation: int) -> None:
+    data = encode(draw(160, 120, 2), "JPEG", exif=oriented(orientation))
+    with Image.open(io.BytesIO(data)) as image:
+        turned = ImageOps.exif_transpose(image)
+    np.testing.assert_array_equal(fingerprint(data).crop_hashes, crop_hashes(turned))
+
+
+def test_a_damaged_exif_block_leaves_the_picture_as_stored(draw, encode) -> None:
+    scene = draw(160, 120, 3)
+    damaged = encode(scene, "JPEG", exif=b"Exif\x00\x00" + b"not a TIFF header at all")
+    assert packed(fingerprint(damaged)) == packed(fingerprint(encode(scene, "JPEG")))
+
+
+def test_measure_and_fingerprint_agree(draw, encode) -> None:
+    data = encode(draw(640, 480, 4), "JPEG", quality=80)
+    for algorithm in ("dhash", "phash"):
+        assert packed(measure(data, algorithm).fingerprint) == packed(fingerprint(data, algorithm))
+    assert packed(fingerprint(data, "phash")) != packed(fingerprint(data))
+
+
+@pytest.mark.parametrize(
+    ("mode", "file_format"),
+    [
+        ("L", "JPEG"),
+        ("CMYK", "JPEG"),
+        ("P", "GIF"),
+        ("P", "PNG"),
+        ("1", "PNG"),
+        ("LA", "PNG"),
+        ("RGBA", "PNG"),
+        ("I;16", "PNG"),
+        ("RGB", "WEBP"),
+        ("CMYK", "TIFF"),
+        ("F", "TIFF"),
+    ],
+)
+def test_pictures_of_every_mode_are_measured(draw, encode, mode: str, file_format: str) -> None:
+    scene = draw(160, 120, 5)
+    wide = mode == "I;16"
+    image = Image.fromarray(np.asarray(scene.convert("L")).astype(np.uint16)) if wide else scene.convert(mode)
+    data = encode(image, file_format)
+    measured = measure(data)
+    with Image.open(io.BytesIO(data)) as stored:
+        np.testing.assert_array_equal(measured.fingerprint.crop_hashes, crop_hashes(stored))
+    assert measured.features.sharpness > 0
+
+
+def test_of_an_animation_the_first_frame_counts(draw, encode) -> None:
+    first, second = draw(160, 120, 6).convert("P"), draw(160, 120, 7).convert("P")
+    animation = encode(first, "GIF", save_all=True, append_images=[second])
+    assert packed(fingerprint(animation)) == packed(fingerprint(encode(first, "GIF")))
+
+
+@pytest.mark.parametrize("algorithm", ["dhash", "phash"])
+def test_a_truncated_file_is_unreadable(draw, encode, algorithm: str) -> None:
+    for file_format in ("JPEG", "PNG", "WEBP"):
+        data = encode(draw(320, 240, 8), file_format)
+        for read in (fingerprint, measure):
+            with pytest.raises(UnreadableImage) as caught:
+                read(data[: len(data) // 2], algorithm)
+            assert caught.value.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<html>not found</html>",
+        b"\xff\xd8\xff\xe0" + bytes(40),
+        # A PNG header that claims 60,000 x 60,000 pixels.
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0) + bytes(30),
+    ],
+    ids=["empty", "html", "header only", "bomb"],
+)
+def test_bytes_that_are_no_picture_are_unreadable_with_a_reason(data: bytes) -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        measure(data)
+    assert ":" in caught.value.reason
+
+
+def test_an_unknown_algorithm_is_not_taken_for_a_bad_picture(draw, encode) -> None:
+    with pytest.raises(ValueError, match="unknown hash algorithm") as caught:
+        measure(encode(draw(20, 20)), "dhsah")
+    assert not isinstance(caught.value, UnreadableImage)
+
+
+def test_many_threads_measure_as_one_does(draw, encode) -> None:
+    files = [encode(draw(200 + 20 * seed, 300 - 20 * seed, seed), "JPEG") for seed in range(8)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        together = [packed(measured.fingerprint) for measured in pool.map(measure, files)]
+    assert together == [packed(fingerprint(data)) for data in files]
+
+
+def test_measurements_are_those_of_method_version_1(draw, encode) -> None:
+    # When this fails, kept fingerprints no longer fit new ones: raise `_REVISION` in hashing.py, then renew the values.
+    measured = measure(encode(draw(421, 300, 9)))
+    digest = hashlib.sha256(pack_hashes(measured.fingerprint.crop_hashes) + pack_luma(measured.fingerprint.luma))
+    assert digest.hexdigest()[:16] == "ca1b30fb375697f6"
+    assert measured.features == Features(421, 300, 435.58819, 118.031003, 54.98599, 143.168138)

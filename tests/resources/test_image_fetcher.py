@@ -1,0 +1,342 @@
+"""Many images at once: retries, pace, back-pressure, and an end that leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import pytest
+from aiohttp import web
+from local_servers import serve, serve_raw
+
+from resources.image_fetcher import Fetched, FetchLimits, FetchRequest, fetch_all
+from resources.partners import HeaderFromEnvironment, PartnerHeaderError, PartnerSettings
+
+QUICK = FetchLimits(backoff_seconds=0.001)
+
+
+def local(**values: object) -> PartnerSettings:
+    return PartnerSettings("acme", allow_private_addresses=True, **values)  # type: ignore[arg-type]
+
+
+async def everything(urls: list[str], settings: PartnerSettings, limits: FetchLimits = QUICK) -> dict[str, Fetched]:
+    requests = [FetchRequest(url, url) for url in urls]
+    return {str(one.key): one async for one in fetch_all(requests, settings, limits)}
+
+
+def counting(answer: Callable[[int], web.Response]) -> tuple[Counter[str], Callable]:
+    """A handler that knows how often each path was asked; `answer` gets the number, from 1."""
+    asked: Counter[str] = Counter()
+
+    async def handler(request: web.Request) -> web.Response:
+        asked[request.path] += 1
+        return answer(asked[request.path])
+
+    return asked, handler
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_a_fault_that_passes_is_tried_again_until_it_is_fine(status: int) -> None:
+    asked, handler = counting(lambda number: web.Response(status=status) if number < 3 else web.Response(body=b"x"))
+
+    async def scenario() -> Fetched:
+        async with serve(handler) as base:
+            return (await everything([base + "/a"], local()))[base + "/a"]
+
+    fetched = asyncio.run(scenario())
+    assert (fetched.data, fetched.attempts, fetched.status) == (b"x", 3, 200)
+    assert asked == {"/a": 3}
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(500, 3), (429, 3), (404, 1), (410, 1), (403, 1), (400, 1)])
+def test_only_faults_that_may_pass_are_tried_again_and_three_times_in_all(status: int, attempts: int) -> None:
+    asked, handler = counting(lambda number: web.Response(status=status))
+
+    async def scenario() -> Fetched:
+        async with serve(handler) as base:
+            return (await everything([base + "/a"], local()))[base + "/a"]
+
+    fetched = asyncio.run(scenario())
+    assert (fetched.data, fetched.reason, fetched.attempts) == (None, f"http_{status}", attempts)
+    assert fetched.final is (attempts == 1)
+    assert asked == {"/a": attempts}
+
+
+def test_a_connection_closed_without_an_answer_is_asked_three_times_and_not_once_more() -> None:
+    asked = []
+
+    async def close(head: str, writer: asyncio.StreamWriter) -> None:
+        asked.append(head)
+
+    async def scenario() -> Fetched:
+        async with serve_raw(close) as base:
+            return (await everything([base], local()))[base]
+
+    fetched = asyncio.run(scenario())
+    assert (fetched.reason, fetched.attempts, fetched.final) == ("connection_reset", 3, False)
+    assert len(asked) == 3
+
+
+def test_connections_are_kept_between_images() -> None:
+    ports = set()
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(body=b"x")
+
+    async def scenario() -> None:
+        async with serve(handler) as base:
+            await everything([f"{base}/{i}" for i in range(20)], local(max_connections=2))
+
+    asyncio.run(scenario())
+    assert len(ports) <= 2
+
+
+def test_a_server_that_drops_kept_connections_without_a_word_loses_no_image() -> None:
+    async def answer_and_close(head: str, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+
+    async def scenario() -> dict[str, Fetched]:
+        async with serve_raw(answer_and_close) as base:
+            return await everything([f"{base}/{i}" for i in range(20)], local(max_connections=1))
+
+    assert [one.data for one in asyncio.run(scenario()).values()] == [b"abc"] * 20
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "longest", "least", "most"),
+    [("1", 0.3, 0.3, 0.9), ("0", 10, 0, 0.25), ("soon", 10, 0, 0.25), ("Wed, 21 Oct 2015 07:28:00 GMT", 10, 0, 0.25)],
+)
+def test_retry_after_is_obeyed_up_to_a_limit(retry_after: str, longest: float, least: float, most: float) -> None:
+    times: list[float] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        times.append(asyncio.get_running_loop().time())
+        busy = web.Response(status=429, headers={"Retry-After": retry_after})
+        return busy if len(times) == 1 else web.Response(body=b"x")
+
+    async def scenario() -> Fetched:
+        async with serve(handler) as base:
+            limits = FetchLimits(backoff_seconds=0.001, longest_retry_after=longest)
+            return (await everything([base], local(), limits))[base]
+
+    assert asyncio.run(scenario()).data == b"x"
+    assert least <= times[1] - times[0] < most
+
+
+def test_waiting_for_another_attempt_holds_no_connection() -> None:
+    order: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        order.append(request.path)
+        return web.Response(status=503 if order == ["/busy"] else 200, body=b"x")
+
+    async def scenario() -> dict[str, Fetched]:
+        async with serve(handler) as base:
+            urls = [base + "/busy", base + "/1", base + "/2"]
+            return await everything(urls, local(max_connections=1), FetchLimits(backoff_seconds=0.3))
+
+    fetched = asyncio.run(scenario())
+    assert all(one.data == b"x" for one in fetched.values())
+    assert order == ["/busy", "/1", "/2", "/busy"]
+
+
+@pytest.mark.parametrize("connections", [1, 3, 8])
+def test_exactly_as_many_requests_as_allowed_are_in_flight(connections: int) -> None:
+    """Each request waits until as many as allowed are there: fewer would never end, more would be counted."""
+    at_once = 0
+    most = 0
+
+    async def scenario() -> dict[str, Fetched]:
+        barrier = asyncio.Barrier(connections)
+
+        async def handler(request: web.Request) -> web.Response:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            await barrier.wait()
+            at_once -= 1
+            return web.Response(body=request.path.encode())
+
+        async with serve(handler) as base:
+            return await everything([f"{base}/{i}" for i in range(connections * 4)], local(max_connections=connections))
+
+    fetched = asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert len(fetched) == connections * 4
+    assert most == connections
+
+
+def test_every_request_has_one_outcome_that_does_not_depend_on_the_order() -> None:
+    def expected(number: int) -> tuple[bytes | None, str | None]:
+        return {0: (None, "http_404"), 1: (None, "http_500"), 2: (None, "empty_body")}.get(
+            number % 7, (str(number).encode(), None)
+        )
+
+    async def handler(request: web.Request) -> web.Response:
+        number = int(request.path[1:])
+        data, reason = expected(number)
+        status = {"http_404": 404, "http_500": 500}.get(reason or "", 200)
+        return web.Response(status=status, body=data or b"")
+
+    async def scenario(numbers: list[int]) -> dict[int, tuple[bytes | None, str | None]]:
+        async with serve(handler) as base:
+            requests = (FetchRequest(number, f"{base}/{number}") for number in numbers)
+            fetched = [one async for one in fetch_all(requests, local(max_connections=5), QUICK)]
+            assert len(fetched) == len(numbers)
+            return {one.key: (one.data, one.reason) for one in fetched}  # type: ignore[misc]
+
+    wanted = {number: expected(number) for number in range(200)}
+    assert asyncio.run(scenario(list(range(200)))) == wanted
+    assert asyncio.run(scenario(list(reversed(range(200))))) == wanted
+
+
+def test_requests_are_spaced_as_the_partner_wishes_retries_and_redirects_too() -> None:
+    times: list[float] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        times.append(asyncio.get_running_loop().time())
+        if request.path == "/moved":
+            return web.Response(status=302, headers={"Location": "/there"})
+        return web.Response(status=503 if len(times) < 3 else 200, body=b"x")
+
+    async def scenario() -> None:
+        async with serve(handler) as base:
+            urls = [f"{base}/{name}" for name in ("a", "b", "moved", "c")]
+            await everything(urls, local(requests_per_second=20.0), FetchLimits(backoff_seconds=0.001))
+
+    asyncio.run(scenario())
+    assert len(times) == 7
+    assert times[-1] - times[0] >= 6 / 20 - 0.02
+    assert all(later - earlier > 0.02 for earlier, later in itertools.pairwise(times))
+
+
+def test_a_slow_taker_stops_the_fetching_and_bodies_do_not_pile_up() -> None:
+    asked, handler = counting(lambda number: web.Response(body=b"x"))
+
+    async def scenario() -> None:
+        connections = 4
+        async with serve(handler) as base:
+            taken = 0
+            requests = (FetchRequest(i, f"{base}/{i}") for i in range(200))
+            async for _ in fetch_all(requests, local(max_connections=connections), QUICK):
+                taken += 1
+                for _ in range(60):
+                    await asyncio.sleep(0)
+                assert asked.total() <= taken + 2 * connections
+
+    asyncio.run(scenario())
+    assert asked.total() == 200
+
+
+def test_requests_are_drawn_from_an_endless_source_only_as_they_are_needed() -> None:
+    drawn = 0
+
+    async def scenario() -> None:
+        async with serve(lambda request: answered(b"x")) as base:
+
+            async def endless() -> AsyncIterator[FetchRequest]:
+                nonlocal drawn
+                while True:
+                    drawn += 1
+                    yield FetchRequest(drawn, f"{base}/{drawn}")
+
+            async with aclosing(fetch_all(endless(), local(max_connections=2), QUICK)) as fetching:
+                async for one in fetching:
+                    if one.key == 500:
+                        break
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+    assert drawn < 600
+
+
+async def answered(body: bytes) -> web.Response:
+    return web.Response(body=body)
+
+
+def test_closing_early_cancels_all_work() -> None:
+    async def scenario() -> None:
+        hanging = asyncio.Event()
+
+        async def handler(head: str, writer: asyncio.StreamWriter) -> None:
+            if head.startswith("GET /0 "):
+                await hanging.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+            else:
+                hanging.set()
+                await asyncio.Event().wait()
+
+        async with serve_raw(handler) as base:
+            before = asyncio.all_tasks()
+            requests = [FetchRequest(i, f"{base}/{i}") for i in range(50)]
+            async with aclosing(fetch_all(requests, local(), QUICK)) as fetching:
+                async for one in fetching:
+                    assert one.data == b"x"
+                    break
+            ours = {task for task in asyncio.all_tasks() - before if "connected" not in repr(task.get_coro())}
+            assert ours == set()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_a_cancelled_taker_leaves_nothing_running() -> None:
+    async def scenario() -> None:
+        arrived = asyncio.Event()
+
+        async def hang(head: str, writer: asyncio.StreamWriter) -> None:
+            arrived.set()
+            await asyncio.Event().wait()
+
+        async with serve_raw(hang) as base:
+            before = asyncio.all_tasks()
+            taker = asyncio.create_task(everything([base], local()))
+            await arrived.wait()
+            taker.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await taker
+            assert {task for task in asyncio.all_tasks() - before if "connected" not in repr(task.get_coro())} == set()
+
+    asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_a_source_that_breaks_raises_its_own_error_after_what_was_fetched() -> None:
+    class LedgerGone(Exception):
+        pass
+
+    taken: list[object] = []
+
+    async def scenario() -> None:
+        async with serve(lambda request: answered(b"x")) as base:
+            first_taken = asyncio.Event()
+
+            async def breaking() -> AsyncIterator[FetchRequest]:
+                yield FetchRequest("first", base)
+                await first_taken.wait()
+                raise LedgerGone("connection lost")
+
+            async for one in fetch_all(breaking(), local(), QUICK):
+                taken.append(one.key)
+                first_taken.set()
+
+    with pytest.raises(LedgerGone, match="connection lost"):
+        asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert taken == ["first"]
+
+
+def test_nothing_to_fetch_ends_at_once() -> None:
+    assert asyncio.run(everything([], local())) == {}
+
+
+def test_a_missing_secret_is_told_before_anything_is_sent() -> None:
+    asked, handler = counting(lambda number: web.Response(body=b"x"))
+
+    async def scenario() -> None:
+        async with serve(handler) as base:
+            await everything([base], local(headers={"Authorization": HeaderFromEnvironment("NO_SUCH_SECRET_HERE")}))
+
+    with pytest.raises(PartnerHeaderError, match=r"acme.*Authorization.*NO_SUCH_SECRET_HERE"):
+        asyncio.run(scenario())
+    assert asked == {}

@@ -1,0 +1,174 @@
+"""partners.yaml: defaults for the unlisted, and every mistake told at once, with where and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resources.partners import (
+    HeaderFromEnvironment,
+    PartnerHeaderError,
+    Partners,
+    PartnerSettings,
+    PartnersFileError,
+    load_partners,
+    resolve_headers,
+)
+
+
+@pytest.fixture
+def partners_file(tmp_path: Path):
+    path = tmp_path / "partners.yaml"
+
+    def write(text: str) -> Path:
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def mistakes_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(PartnersFileError) as error:
+        load_partners(path)
+    assert all(str(path) in line for line in str(error.value).splitlines())
+    return error.value.mistakes
+
+
+def test_every_key_is_read(partners_file) -> None:
+    partners = load_partners(
+        partners_file("""
+screening: {minimum_short: 100, decode_seconds: 2.5}
+partners:
+  bilbao-hot1:
+    allow_private_addresses: true
+    allowed_hosts: [img.example.com, "*.cdn.example"]
+    max_connections: 4
+    requests_per_second: 2.5
+    trust: 0.8
+    max_deleted_share: 0
+    max_failed_share: 1
+    headers: {X-Plain: yes please, Authorization: {env: BILBAO_TOKEN}}
+  "0123":
+  $abc: {trust: 2}
+""")
+    )
+    assert partners.of("bilbao-hot1") == PartnerSettings(
+        partner_id="bilbao-hot1",
+        allow_private_addresses=True,
+        allowed_hosts=("img.example.com", "*.cdn.example"),
+        max_connections=4,
+        requests_per_second=2.5,
+        trust=0.8,
+        max_deleted_share=0.0,
+        max_failed_share=1.0,
+        headers={"X-Plain": "yes please", "Authorization": HeaderFromEnvironment("BILBAO_TOKEN")},
+    )
+    assert set(partners.listed) == {"bilbao-hot1", "0123", "$abc"}
+    assert partners.of("0123") == PartnerSettings(partner_id="0123")
+    assert partners.screening == {"minimum_short": 100, "decode_seconds": 2.5}
+
+
+def test_an_unlisted_partner_has_the_documented_defaults() -> None:
+    settings = load_partners(None).of("ünï")
+    assert settings == PartnerSettings("ünï", False, (), 16, None, 1.0, 0.3, 0.5, {})
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "partners:\n", "partners: {}\nscreening:\n"])
+def test_a_file_that_lists_nobody_is_fine(partners_file, text: str) -> None:
+    assert load_partners(partners_file(text)) == Partners()
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("max_conections: 4", ["partner 'a'", "'max_conections'", "unknown key", "max_connections"]),
+        ("allow_private_addresses: 1", ["'allow_private_addresses'", "true or false"]),
+        ("allowed_hosts: img.example.com", ["'allowed_hosts'", "a list of host names"]),
+        ("allowed_hosts: ['http://x/', 7]", ["host names such as", "'http://x/'", "int 7"]),
+        ("max_connections: 0", ["'max_connections'", "a whole number of at least 1", "int 0"]),
+        ("max_connections: 2.5", ["a whole number", "float 2.5"]),
+        ("max_connections: true", ["a whole number", "bool True"]),
+        ("requests_per_second: 0", ["'requests_per_second'", "null or a number above 0"]),
+        ("trust: -1", ["'trust'", "a number of at least 0"]),
+        ("trust: .nan", ["'trust'", "a number of at least 0"]),
+        ("max_deleted_share: 1.2", ["'max_deleted_share'", "from 0 to 1", "1.2"]),
+        ("max_failed_share: '0.5'", ["'max_failed_share'", "from 0 to 1", "str '0.5'"]),
+        ("headers: [x]", ["'headers'", "a mapping"]),
+        ("headers: {X-Key: 5}", ["'X-Key'", "text in quotes", "{env:"]),
+        ("headers: {X-Key: {environment: A}}", ["'X-Key'", "{env:"]),
+        ("headers: {X-Key: {env: A, other: B}}", ["'X-Key'", "{env:"]),
+        ('headers: {X-Key: "a\\r\\nEvil: 1"}', ["'X-Key'", "one line of text"]),
+        ("headers: {'X Key': a}", ["'X Key'", "letters, digits and hyphens"]),
+        ("headers: {X-Key: a, x-key: b}", ["'x-key'", "once"]),
+    ],
+)
+def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry: str, told: list[str]) -> None:
+    (mistake,) = mistakes_of(partners_file(f"partners:\n  a:\n    {entry}\n"))
+    assert "partner 'a'" in mistake
+    assert all(part in mistake for part in told), mistake
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("partner: {}", ["'partner'", "unknown key", "partners, screening"]),
+        ("- a", ["expected a mapping"]),
+        ("partners: [a]", ["'partners'", "a mapping"]),
+        ("partners: {a: 5}", ["partner 'a'", "a mapping", "int 5"]),
+        ("screening: {minimum_width: 5}", ["screening", "'minimum_width'", "unknown key"]),
+        ("screening: {max_pixels: 0}", ["screening", "'max_pixels'", "a whole number above 0"]),
+        ("screening: {minimum_short: 2.5}", ["screening", "'minimum_short'", "a whole number above 0"]),
+        ("partners: {0123: {trust: 2}}", ["line 1", "'0123'", "in quotes"]),
+        ("partners: {no: {trust: 2}}", ["'no'", "in quotes"]),
+        ("partners:\n  a: {trust: 2}\n  a: {trust: 3}\n", ["line 3", "'a'", "twice", "line 2"]),
+        ("partners:\n  a:\n    trust: 2\n    trust: 2\n", ["line 4", "'a'", "'trust'", "twice"]),
+        ("partners: {a: [}", ["not YAML"]),
+        ("a: 1\n---\nb: 2\n", ["not YAML"]),
+    ],
+)
+def test_a_mistake_outside_of_a_partner_is_told_too(partners_file, text: str, told: list[str]) -> None:
+    (mistake,) = mistakes_of(partners_file(text))
+    assert all(part in mistake for part in told), mistake
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(partners_file) -> None:
+    mistakes = mistakes_of(
+        partners_file("""
+partners:
+  a: {trust: -1, max_connections: many}
+  b: {colour: red, headers: {X: 1, "Y Y": b}}
+  12: {}
+screening: {max_pixels: -5}
+""")
+    )
+    assert len(mistakes) == 6
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    (mistake,) = mistakes_of(tmp_path / "nowhere.yaml")
+    assert "cannot be read" in mistake
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "partners.yaml"
+    path.write_bytes("partners: {ü: {}}".encode("latin-1"))
+    assert "cannot be read" in mistakes_of(path)[0]
+
+
+def test_headers_come_from_the_environment_when_they_are_used() -> None:
+    settings = PartnerSettings("acme", headers={"X-Plain": "a", "Authorization": HeaderFromEnvironment("ACME_TOKEN")})
+    assert resolve_headers(settings, {"ACME_TOKEN": "s3cret"}) == {"X-Plain": "a", "Authorization": "s3cret"}
+
+
+@pytest.mark.parametrize("variables", [{}, {"ACME_TOKEN": "s3cret\n"}])
+def test_a_header_that_cannot_be_sent_names_partner_header_and_variable(variables: dict[str, str]) -> None:
+    settings = PartnerSettings("acme", headers={"Authorization": HeaderFromEnvironment("ACME_TOKEN")})
+    with pytest.raises(PartnerHeaderError) as error:
+        resolve_headers(settings, variables)
+    assert all(part in str(error.value) for part in ("acme", "Authorization", "ACME_TOKEN"))
+    assert "s3cret" not in str(error.value)
+
+
+def test_header_values_are_not_shown_with_the_settings() -> None:
+    assert "s3cret" not in repr(PartnerSettings("acme", headers={"Authorization": "s3cret"}))
