@@ -15,6 +15,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RawHandler: TypeAlias = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
+# The name of `serve_raw`'s own tasks, for tests that look for tasks left behind.
+SERVER_TASK = "local server"
+
 
 @asynccontextmanager
 async def serve(handler: Handler) -> AsyncIterator[str]:
@@ -35,7 +38,13 @@ async def serve(handler: Handler) -> AsyncIterator[str]:
 async def serve_raw(handler: RawHandler) -> AsyncIterator[str]:
     """`async with serve_raw(handler) as base:` a socket server; `handler` gets the request's head and the writer."""
 
+    connections: set[asyncio.Task[None]] = set()
+
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.set_name(SERVER_TASK)
+        connections.add(task)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await handler((await reader.readuntil(b"\r\n\r\n")).decode(), writer)
         writer.close()
@@ -45,10 +54,8 @@ async def serve_raw(handler: RawHandler) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        ours = asyncio.current_task()
-        for task in asyncio.all_tasks():
-            if task is not ours and "connected" in repr(task.get_coro()):
-                task.cancel()
+        for task in connections:
+            task.cancel()
 
 
 class GivenNames(AbstractResolver):

@@ -32,7 +32,7 @@ _GOOD_URL = re.compile(
 )
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 _HTTP = re.compile(r"(?i:https?)://")
-_HOST = re.compile(r"(?i:https?)://(?:[^/?#@\\]*@)?[^/?#@:\\]")
+_HOST = re.compile(r"(?i:https?)://(?:[^/?#@\\]*@)?+[^/?#@:\\]")
 _WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
 
 

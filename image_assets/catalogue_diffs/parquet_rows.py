@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from image_assets.catalogue_diffs.entries import COLUMNS, REQUIRED, RawRow
 from image_assets.given_files import UnreadableFile
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 2048
 _READ_BYTES = 1 << 20
 
 
@@ -35,7 +35,7 @@ def parquet_rows(file: BinaryIO) -> Iterator[list[RawRow]]:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=known, use_threads=False):
             columns = [_values(batch.column(name)) if name in known else [None] * batch.num_rows for name in COLUMNS]
             yield list(enumerate(zip(*columns, strict=True), start=line))
-            line += batch.num_rows
+            line = batch.num_rows
     except (pa.ArrowException, OSError) as error:
         # pyarrow reports damaged pages as OSError.
         raise UnreadableFile(f"not readable as Parquet ({str(error).partition(chr(10))[0]})") from error

@@ -74,7 +74,7 @@ def image_release(
                 "hotels": facts.hotels,
                 "duplicates_removed": tally.entries - tally.groups,
                 "withheld_groups": tally.withheld,
-                "renditions": len(tally.rendition_bytes),
+                "renditions": tally.renditions,
                 "manifest_bytes": facts.bytes,
                 "manifest": published.manifest_key,
                 **({"gallery": _link(store, published.gallery_key)} if all_open else {}),
@@ -121,10 +121,10 @@ def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, method
     release_id = release.release_id
     whole = whole_release(release_id, methods)
     missing: list[str] = []
-    checked = 0
-    for keys in galleries.published_rendition_keys(run.connection, whole, methods.recipe_digests):
-        missing.extend(store.missing(keys))
-        checked += len(keys)
+    for page in galleries.published_renditions(run.connection, whole, methods.recipe_digests):
+        missing.extend(store.missing([key for key, _ in page]))
+        tally.renditions += len(page)
+        tally.rendition_bytes += sum(size for _, size in page)
     pointer = current_release(store)
     current = pointer["release_id"] if pointer else None
     lost, before = releases.lost_hotels(run.connection, current, release_id) if current else (0, 0)
@@ -132,7 +132,7 @@ def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, method
     closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
     rules = {
         gates.EVERY_HOTEL_HAS_A_PICTURE: gates.every_hotel_has_a_picture(tally.without_picture),
-        gates.RENDITIONS_IN_STORE: gates.renditions_in_store(missing, checked),
+        gates.RENDITIONS_IN_STORE: gates.renditions_in_store(missing, tally.renditions),
         gates.FEW_HOTELS_LOST: gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share),
         gates.SHARD_GATES_OPEN: gates.shard_gates_open(closed),
     }
@@ -178,8 +178,8 @@ def _summary(
         image_groups=tally.groups,
         published_images=facts.rows,
         duplicates_removed=tally.entries - tally.groups,
-        renditions=len(tally.rendition_bytes),
-        rendition_bytes=sum(tally.rendition_bytes.values()),
+        renditions=tally.renditions,
+        rendition_bytes=tally.rendition_bytes,
         published_by_partner=dict(sorted(tally.by_partner.items())),
         withheld={"renditions_missing": tally.withheld} if tally.withheld else {},
         rejected_rows=releases.reject_reasons(run.connection, release.release_id),

@@ -95,7 +95,7 @@ def write_manifest(batches: Iterable[pa.RecordBatch], target: Path) -> ManifestF
     rows = hotels = 0
     last_hotel: str | None = None
     with pq.ParquetWriter(target, MANIFEST_SCHEMA, compression="zstd", compression_level=3, version="2.6") as writer:
-        for group in _in_order(batches):
+        for group in _row_groups(_in_order(batches)):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
             hotel_ids = group["hotel_id"]
             rows += group.num_rows

@@ -24,7 +24,8 @@ class Tally:
     entries: int = 0
     groups: int = 0
     withheld: int = 0
-    rendition_bytes: dict[str, int] = field(default_factory=dict)  # key -> bytes
+    renditions: int = 0
+    rendition_bytes: int = 0
     by_partner: Counter[str] = field(default_factory=Counter)
     without_picture: list[str] = field(default_factory=list)
     first_hotels: list[GalleryHotel] = field(default_factory=list)
@@ -39,8 +40,6 @@ def published_batches(pages: Iterable[PublishedPage], recipes: int, tally: Tally
         tally.withheld += len(page.priorities) - len(priorities)
         tally.by_partner.update(priorities["partner_id"])
         tally.without_picture.extend(sorted(set(page.hotels) - set(priorities["hotel_id"])))
-        shown = page.renditions[page.renditions["sha256"].isin(priorities["sha256"])]
-        tally.rendition_bytes.update(zip(shown["key"], shown["bytes"], strict=True))
         if len(tally.first_hotels) < GALLERY_HOTELS:
             hotels = [hotel for hotel in page.hotels if hotel in set(priorities["hotel_id"])]
             hotels = hotels[: GALLERY_HOTELS - len(tally.first_hotels)]

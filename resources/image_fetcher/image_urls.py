@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import yarl
@@ -108,6 +109,7 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("", text)
 
 
+@lru_cache(4096)  # a partner's images share a few hosts
 def _host(given: str) -> tuple[str, Address | None]:
     if ":" in given:
         try:

@@ -61,6 +61,10 @@ FETCH_REASONS: Mapping[str, FetchReason] = MappingProxyType(
 
 
 def reason_entry(reason: str) -> FetchReason:
-    """The table's entry for a reason; statuses without one of their own (`http_404`) have their class's."""
-    known = FETCH_REASONS.get(reason) or FETCH_REASONS.get(f"{reason[:6]}xx")
-    return known or FETCH_REASONS["http_xxx"]
+    """The table's entry for a reason; statuses without one of their own (`http_404`) have their class's.
+
+    Raises KeyError for what is no reason of a fetch.
+    """
+    if reason.startswith("http_") and reason not in FETCH_REASONS:
+        return FETCH_REASONS.get(f"{reason[:6]}xx", FETCH_REASONS["http_xxx"])
+    return FETCH_REASONS[reason]

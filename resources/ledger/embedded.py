@@ -61,7 +61,7 @@ def embedded_postgres(home: Path) -> Iterator[str]:
         try:
             yield _url(_running_server(home))
         finally:
-            pass
+            _leave(home, users)
     finally:
         os.close(users)
 

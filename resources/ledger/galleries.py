@@ -414,15 +414,15 @@ def published_pages(
         last = hotels[-1]
 
 
-def published_rendition_keys(
+def published_renditions(
     connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], contents_a_page: int = 20_000
-) -> Iterator[list[str]]:
-    """The store keys of all published renditions, page by page in content order: neighbours share folders."""
+) -> Iterator[list[tuple[str, int]]]:
+    """(key, bytes) of all renditions of published contents, page by page in content order: neighbours share folders."""
     last = b""
     while True:
         rows = _query(
             connection,
-            f"""SELECT sha256, array_agg(key ORDER BY key)
+            f"""SELECT sha256, array_agg(key ORDER BY key), array_agg(bytes ORDER BY key)
                 FROM (SELECT DISTINCT priority.sha256 {_PUBLISHED} AND priority.sha256 > %(last)s
                       ORDER BY 1 LIMIT %(limit)s) AS published
                 JOIN renditions USING (sha256)
@@ -439,7 +439,7 @@ def published_rendition_keys(
         )
         if not rows:
             return
-        yield [key for _, keys in rows for key in keys]
+        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True)]
         last = rows[-1][0]
 
 

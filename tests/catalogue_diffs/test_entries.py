@@ -17,7 +17,7 @@ GOOD = {"accommodation_id": "a1", "url": "https://images.example/1.jpg"}
 def batch_of(**fields: Any) -> CatalogueBatch:
     """What a catalogue makes of one row between two good ones; the row is on line 2."""
     rows = [GOOD, {**GOOD, **fields}, GOOD]
-    data = "\n".join(json.dumps(row) for row in rows).encode()
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (batch,) = read_catalogue(io.BytesIO(data), NAME)
     return batch
 

@@ -22,7 +22,10 @@ def test_pictures_of_several_partners_become_one_gallery_without_duplicates(worl
 
     assert not world.pending().stopped
     rows = world.manifest()
-    assert {tuple(sorted(m["url"] for m in row["members"])) for row in rows} == {tuple(sorted([lobby, small, cropped])), (pool,)}
+    assert {tuple(sorted(m["url"] for m in row["members"])) for row in rows} == {
+        tuple(sorted([lobby, small, cropped])),
+        (pool,),
+    }
     assert [row["position"] for row in rows] == [1, 2]
     assert rows[0]["url"] == lobby
     assert [len(row["renditions"]) for row in rows] == [14, 14]
