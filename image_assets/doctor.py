@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,11 +59,7 @@ def findings(environment: Environment) -> Iterator[Finding]:
 
 
 def _versions(_: Environment) -> Iterator[Finding]:
-    python = platform.python_version()
-    if sys.version_info < (3, 11):
-        yield Finding(f"Python {python}", "use Python 3.11 or newer")
-    else:
-        yield Finding(f"Python {python}, Dagster {importlib.metadata.version('dagster')}")
+    yield Finding(f"Python {platform.python_version()}, Dagster {importlib.metadata.version('dagster')}")
     for module, name in (("webp", "WebP"), ("avif", "AVIF")):
         if not features.check(module):
             yield Finding(

@@ -115,7 +115,8 @@ def raw_image_key(sha256: str) -> str:
 def open_store(url: str) -> ObjectStore:
     """Open `file:///folder` (made when missing) or `s3://bucket/prefix`.
 
-    Endpoint, region and credentials are what boto3 finds. Raises StoreUrlError for any other URL and for an S3 URL without usable AWS settings.
+    Endpoint, region and credentials are what boto3 finds. Raises StoreUrlError for any other URL and for an S3 URL
+    without usable AWS settings.
     """
     parts = urlsplit(url)
     if parts.scheme == "file":

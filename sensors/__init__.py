@@ -1,1 +1,1 @@
-"""The sensors: they ask `pending_work` what is missing and turn it into run requests. They decide nothing themselves."""
+"""The sensors: they ask `pending_work` what is missing and turn it into run requests, and decide nothing."""

@@ -5,6 +5,7 @@ Does not belong here: any room's own set-up.
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +20,12 @@ from resources.object_store import ObjectStore, open_store
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One embedded server for the test session of this worker."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+def postgres_url() -> Iterator[str]:
+    """One embedded server for the test session of this worker.
+
+    Not below pytest's own temporary folder: every other pytest that starts shuts that to the server's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="image-assets-test-") as home, embedded_postgres(Path(home)) as url:
         yield url
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_assets.partition_keys import id_problem
@@ -29,6 +29,7 @@ def test_texts_that_name_no_folder_are_refused(text: str) -> None:
     assert id_problem(text)
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_what_is_accepted_makes_a_partition_key_that_dagster_takes_apart_again(first: str, second: str) -> None:
     if id_problem(first) or id_problem(second):

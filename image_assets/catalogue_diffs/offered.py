@@ -31,7 +31,8 @@ def newest_catalogue(store: ObjectStore, partner_id: str) -> CatalogueVersion | 
 
 
 def _offered(store: ObjectStore, folder: str) -> OfferedCatalogues:
-    etags = {item.key: item.etag for item in store.objects(folder)}
+    # Hidden files are what uploading tools and desktops leave behind; nobody needs to be told.
+    etags = {item.key: item.etag for item in store.objects(folder) if "/." not in item.key}
     newest, problems = newest_versions(etags)
     return OfferedCatalogues(
         {

@@ -35,7 +35,7 @@ def parquet_rows(file: BinaryIO) -> Iterator[list[RawRow]]:
         for batch in parquet.iter_batches(batch_size=_BATCH_ROWS, columns=known, use_threads=False):
             columns = [_values(batch.column(name)) if name in known else [None] * batch.num_rows for name in COLUMNS]
             yield list(enumerate(zip(*columns, strict=True), start=line))
-            line = batch.num_rows
+            line += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         # pyarrow reports damaged pages as OSError.
         raise UnreadableFile(f"not readable as Parquet ({str(error).partition(chr(10))[0]})") from error

@@ -39,6 +39,8 @@ def offered_releases(store: ObjectStore) -> OfferedReleases:
     found: dict[str, ReleaseFile] = {}
     problems = []
     for item in sorted(store.objects("data-releases"), key=lambda stored: stored.key):
+        if "/." in item.key:
+            continue
         release_id = release_file(item.key)
         if release_id is None:
             problems.append(f"{item.key}: not a data release; expected data-releases/<release>.csv or .csv.gz")

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,17 +171,41 @@ class _Pool:
     """As many workers as there are processors to run them; the one used last is used next."""
 
     def __init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(_processors())
         self._lock = threading.Lock()
+        self._free = _processors()
+        self._waiting: deque[threading.Lock] = deque()
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
 
     def decode(self, data: bytes, image_format: ImageFormat, limits: ScreeningLimits) -> Screening:
-        with self._slots:
+        with self._turn():
             answer = self._ask(self._take(), data, image_format, limits)
             if answer.again:
                 answer = self._ask(self._start(), data, image_format, limits)
         return answer.screening
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One of the places at work, first come first served: a semaphore would let a busy thread starve the others."""
+        turn = threading.Lock()
+        turn.acquire()
+        with self._lock:
+            if self._free and not self._waiting:
+                self._free -= 1
+                turn.release()
+            else:
+                self._waiting.append(turn)
+        try:
+            turn.acquire()
+            yield
+        finally:
+            with self._lock:
+                if turn in self._waiting:  # interrupted while waiting
+                    self._waiting.remove(turn)
+                elif self._waiting:
+                    self._waiting.popleft().release()
+                else:
+                    self._free += 1
 
     def kill_all(self) -> None:
         for worker in tuple(self._all):

@@ -91,10 +91,11 @@ def test_bytes_that_are_not_utf_8_cost_their_row_only() -> None:
     rejects[0].value.encode()
 
 
-def test_a_line_without_end_costs_itself_only() -> None:
-    rows, rejects = read("id,url,other\n1,u," + "," * 3_000_000 + "\n2,v,\n")
+def test_a_line_that_is_too_long_costs_itself_only() -> None:
+    fields = ",".join(["x" * 100_000] * 3)
+    rows, rejects = read(f"id,url,p,q,r\n1,u,{fields}\n2,v,,,\n")
     assert rows == [(3, ("2", "v", ""))]
-    assert [reject.line for reject in rejects] == [2]
+    assert [(reject.line, reject.reason) for reject in rejects] == [(2, "the line is too long")]
     assert len(rejects[0].value) == 200
 
 

@@ -8,7 +8,7 @@ import io
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_assets.hotel_groups import (
@@ -81,6 +81,7 @@ def test_an_unreadable_release_is_named_with_its_cause(data: bytes, cause: str) 
         read(data)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.text(min_size=1, max_size=20)] * 3)))
 def test_any_storable_ids_come_back_exactly(rows: list[tuple[str, str, str]]) -> None:
     rows = [row for row in rows if all(value.strip() and "\x00" not in value for value in row)]

@@ -91,17 +91,27 @@ def test_a_worker_lost_twice_is_the_images_fault(slow: bytes, quick: bytes, sent
     assert screen(quick).accepted
 
 
-def test_a_worker_that_stands_still_is_replaced(quick: bytes) -> None:
+@pytest.mark.parametrize("padding", [0, 3 * 2**20])
+def test_a_worker_that_stands_still_is_replaced(quick: bytes, padding: int) -> None:
+    """With more padding than a pipe holds, the sending stands still; with none, the answer does not come."""
     assert screen(quick).accepted
     stopped = _workers()
     for worker in stopped:
         worker.suspend()
-    large = quick + bytes(3 * 2**20)  # more than a pipe holds, so that the sending stops too
-    assert screen(large, ScreeningLimits(decode_seconds=0.2)).accepted
+    assert screen(quick + bytes(padding), ScreeningLimits(decode_seconds=0.2)).accepted
     assert any(not worker.is_running() for worker in stopped)
     for worker in stopped:
         if worker.is_running():
             worker.kill()
+
+
+def test_a_worker_may_use_memory_for_the_pixels_allowed_and_leaves_no_core(quick: bytes) -> None:
+    assert screen(quick, ScreeningLimits(max_pixels=2**20)).accepted
+    limits = [worker.rlimit(psutil.RLIMIT_AS)[0] for worker in _workers()]
+    assert 512 * 2**20 < min(limits) < 600 * 2**20
+    assert screen(quick).accepted
+    assert 2**30 < max(worker.rlimit(psutil.RLIMIT_AS)[0] for worker in _workers()) < 3 * 2**30
+    assert {worker.rlimit(psutil.RLIMIT_CORE) for worker in _workers()} == {(0, 0)}
 
 
 def test_workers_killed_while_idle_are_not_noticed(quick: bytes) -> None:
@@ -130,6 +140,20 @@ def test_workers_are_replaced_after_many_images() -> None:
         if number % IMAGES_PER_WORKER == 0:
             seen.add(max(worker.pid for worker in _workers()))
     assert len(seen) == 2
+
+
+def test_threads_are_served_in_turn(quick: bytes) -> None:
+    """Each of many threads with an endless supply of images gets its share."""
+    served: list[int] = []
+
+    def keep_screening(number: int) -> None:
+        while len(served) < 400:
+            assert screen(quick).accepted
+            served.append(number)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(keep_screening, range(8)))
+    assert min(served.count(number) for number in range(8)) >= 20
 
 
 def test_many_threads_each_get_their_own_verdict() -> None:

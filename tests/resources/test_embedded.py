@@ -55,15 +55,16 @@ def server_processes(home: Path) -> list[psutil.Process]:
 
     def belongs(process: psutil.Process) -> bool:
         try:
-            return str(home) in process.cmdline() or Path(process.cwd()) == home / "postgres"
+            keeper = str(home) in process.cmdline() and "embedded_keeper" in " ".join(process.cmdline())
+            return keeper or Path(process.cwd()) == home / "postgres"
         except psutil.Error:
             return False
 
-    return [process for process in psutil.process_iter() if process.pid != os.getpid() and belongs(process)]
+    return [process for process in psutil.process_iter() if belongs(process)]
 
 
 def keeper_of(home: Path) -> psutil.Process:
-    return next(p for p in server_processes(home) if "embedded_keeper" in " ".join(p.cmdline()))
+    return next(p for p in server_processes(home) if p.name() != "postgres")
 
 
 def postmaster_of(home: Path) -> psutil.Process:

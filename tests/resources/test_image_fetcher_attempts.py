@@ -141,8 +141,11 @@ def test_a_redirect_is_a_new_check(location: str, reason: str) -> None:
 
     async def scenario() -> None:
         names = GivenNames({"partner.test": ["127.0.0.1"]})
-        redirect = web.Response(status=302, headers={"Location": location})
-        async with serve(lambda request: answered(redirect)) as base, open_session(LOCAL, ONCE, names) as session:
+
+        async def redirect(request: web.Request) -> web.Response:
+            return web.Response(status=302, headers={"Location": location})
+
+        async with serve(redirect) as base, open_session(LOCAL, ONCE, names) as session:
             url = f"http://partner.test:{base.rpartition(':')[2]}/"
             answer = await attempt(session, url, PartnerSettings("acme"), {}, ONCE, no_pace)
         assert answer.reason == reason

@@ -1,0 +1,208 @@
+"""What a change costs, and what it must not lose: catalogues, limits, recipes, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from end_to_end.world import World
+from partner_site import PartnerSite
+from pictures import drawn, jpeg
+
+from image_assets.accepting import accept_closed_release, accept_held_catalogue
+from image_assets.raw_images import ScreeningLimits
+
+
+def entries(accommodation: str, urls: Sequence[str], **fields: str) -> list[dict[str, str]]:
+    return [{"accommodation_id": accommodation, "url": url, **fields} for url in urls]
+
+
+def pictures(site: PartnerSite, name: str, seeds: range) -> list[str]:
+    return [site.serve(f"/{name}/{seed}.jpg", jpeg(drawn(seed))) for seed in seeds]
+
+
+def outcomes(world: World, partner_id: str) -> list[tuple[str, str | None, int]]:
+    with world.ledger.connect() as connection:
+        return connection.execute(
+            "SELECT outcome, reason, count(*) FROM fetch_results WHERE partner_id = %s GROUP BY 1, 2 ORDER BY 1, 2",
+            [partner_id],
+        ).fetchall()
+
+
+def test_a_catalogue_that_deletes_most_of_a_partner_is_held_until_somebody_accepts_it(
+    world: World, site: PartnerSite
+) -> None:
+    urls = pictures(site, "a", range(6))
+    world.offer("alpha", "w1", entries("1", urls))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    world.offer("alpha", "w2", entries("1", urls[:2]))
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert len(world.galleries()["H1"]) == 6, "nothing of a held catalogue is applied"
+    assert ["accept-shrink alpha w2" in line for line in world.pending().stopped] == [True]
+
+    assert accept_held_catalogue(world.ledger, "alpha", "w1") is not None
+    assert accept_held_catalogue(world.ledger, "alpha", "w2") is None
+    world.release("r3", [("H1", "alpha", "1")])
+    world.settle()
+    assert len(world.galleries()["H1"]) == 2
+    assert not world.pending().stopped
+
+
+def test_a_deleted_url_leaves_the_next_release(world: World, site: PartnerSite) -> None:
+    urls = pictures(site, "a", range(5))
+    world.offer("alpha", "w1", entries("1", urls))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    world.offer("alpha", "w2", entries("1", urls[1:]))
+    world.settle()
+    assert urls[0] in world.galleries()["H1"], "a release is frozen"
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted(urls[1:])
+
+
+def test_an_updated_url_whose_fetch_fails_loses_its_old_picture(world: World, site: PartnerSite) -> None:
+    (kept, changed) = pictures(site, "a", range(2))
+    world.offer("alpha", "w1", entries("1", [kept, changed], version="1"))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    site.serve("/a/1.jpg", 404)
+    world.offer("alpha", "w2", entries("1", [kept], version="1") + entries("1", [changed], version="2"))
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert world.galleries() == {"H1": [kept]}
+    assert outcomes(world, "alpha") == [("available", None, 1), ("rejected", "http_404", 1)]
+
+
+def test_a_server_error_is_tried_three_times_and_again_with_the_next_catalogue(
+    world: World, site: PartnerSite
+) -> None:
+    good, bad = site.serve("/good.jpg", jpeg(drawn(1))), site.serve("/bad.jpg", 500)
+    world.offer("alpha", "w1", entries("1", [good, bad]))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    assert site.requests["/bad.jpg"] == 3
+    assert ("failed", "http_500", 1) in outcomes(world, "alpha")
+    assert world.galleries() == {"H1": [good]}
+
+    site.serve("/bad.jpg", jpeg(drawn(2)))
+    world.offer("alpha", "w2", entries("1", [good, bad]))
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert site.requests["/good.jpg"] == 1
+    assert sorted(world.galleries()["H1"]) == sorted([good, bad])
+
+
+def test_changed_limits_judge_what_was_kept_without_a_new_request(world: World, site: PartnerSite) -> None:
+    small = site.serve("/small.jpg", jpeg(drawn(1, 240, 180)))
+    large = site.serve("/large.jpg", jpeg(drawn(2)))
+    world.offer("alpha", "w1", entries("1", [small, large]))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    assert world.galleries() == {"H1": [large]}
+
+    world.methods = replace(world.methods, limits=ScreeningLimits(minimum_short=100, minimum_long=200))
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted([small, large])
+    assert site.requests == {"/small.jpg": 1, "/large.jpg": 1}
+
+
+def test_changing_one_recipe_renders_only_that_recipe_and_publishes_again(world: World, site: PartnerSite) -> None:
+    world.offer("alpha", "w1", entries("1", pictures(site, "a", range(2))))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    before = {item.key: item.etag for item in world.store.objects("renditions")}
+
+    first, *rest = world.methods.recipes
+    world.methods = replace(world.methods, recipes=(replace(first, quality=first.quality - 5), *rest))
+    done = world.settle()
+    after = {item.key: item.etag for item in world.store.objects("renditions")}
+    assert {key.split("/")[1] for key in after.keys() - before.keys()} == {first.name}
+    assert before.items() <= after.items(), "existing renditions are not written again"
+    assert "publish_image_release" in [work.job for work in done]
+    assert sum(site.requests.values()) == 2
+
+
+def test_only_hotels_that_changed_are_grouped_and_ranked_again(world: World, site: PartnerSite) -> None:
+    one, two, new = pictures(site, "a", range(3))
+    world.offer("alpha", "w1", entries("1", [one]) + entries("2", [two]))
+    world.release("r1", [("H1", "alpha", "1"), ("H2", "alpha", "2")])
+    world.settle()
+    world.offer("alpha", "w2", entries("1", [one]) + entries("2", [two, new]))
+    world.release("r2", [("H1", "alpha", "1"), ("H2", "alpha", "2")])
+    world.settle()
+    with world.ledger.connect() as connection:
+        computed = connection.execute(
+            """SELECT stage, sum(computed)::int FROM shard_builds WHERE release_id = 'r2'
+               GROUP BY stage ORDER BY stage"""
+        ).fetchall()
+    assert computed == [("image_groups", 1), ("priorities", 1), ("renditions", 14)]
+    assert site.requests == {"/a/0.jpg": 1, "/a/1.jpg": 1, "/a/2.jpg": 1}
+
+
+def test_a_release_in_which_many_hotels_lose_their_pictures_is_not_published_until_accepted(
+    world: World, site: PartnerSite
+) -> None:
+    one, two = pictures(site, "a", range(2))
+    world.offer("alpha", "w1", entries("1", [one]) + entries("2", [two]))
+    world.release("r1", [("H1", "alpha", "1"), ("H2", "alpha", "2")])
+    world.settle()
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert set(world.galleries()) == {"H1", "H2"}, "the current release stays"
+    assert ["few_hotels_lost" in line for line in world.pending().stopped] == [True]
+    assert world.settle() == [], "a closed gate is not asked again"
+
+    assert accept_closed_release(world.ledger, "r2") is None
+    world.settle()
+    assert set(world.galleries()) == {"H1"}
+
+
+def test_a_release_whose_renditions_are_gone_from_the_store_is_not_published(world: World, site: PartnerSite) -> None:
+    world.offer("alpha", "w1", entries("1", pictures(site, "a", range(1))))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    gone = world.manifest()[0]["renditions"][3]["key"]
+    world.store.delete(gone)
+    world.release("r2", [("H2", "alpha", "1"), ("H1", "alpha", "x")])
+    world.settle()
+    stopped = " ".join(world.pending().stopped)
+    assert "renditions_in_store" in stopped
+    assert gone in stopped
+
+
+def test_an_unreadable_catalogue_stops_its_partner_with_the_cause_until_it_is_replaced(
+    world: World, site: PartnerSite
+) -> None:
+    world.store.put("catalogues/alpha/w1.csv", b"hotel,picture\n1,2\n")
+    world.settle()
+    assert len(world.pending().stopped) == 1
+    assert "catalogues/alpha/w1.csv" in world.pending().stopped[0]
+    assert "accommodation_id" in world.pending().stopped[0]
+    url = pictures(site, "a", range(1))[0]
+    world.store.put("catalogues/alpha/w1.csv", f"accommodation_id,url\n1,{url}\n".encode())
+    world.settle()
+    assert world.pending().stopped == []
+    assert outcomes(world, "alpha") == [("available", None, 1)]
+
+
+def test_bad_rows_of_catalogue_and_release_are_kept_with_line_field_and_reason(
+    world: World, site: PartnerSite
+) -> None:
+    url = pictures(site, "a", range(1))[0]
+    catalogue = f"accommodation_id,url,position\n$abc,{url},1\n,{url},2\n0123,ftp://x/y.jpg,3\n$abc,{url},4\n"
+    world.store.put("catalogues/alpha/w1.csv", catalogue.encode())
+    world.release("r1", [("H1", "alpha", "$abc"), ("H2", "alpha", "$abc"), ("H2", "", "x"), ("H1", "nobody", "1")])
+    world.settle()
+    with world.ledger.connect() as connection:
+        rejected = connection.execute("SELECT line, field FROM catalogue_rejects ORDER BY line").fetchall()
+        refused = connection.execute("SELECT line, field, reason FROM release_rejects ORDER BY line").fetchall()
+        unknown = connection.execute("SELECT unknown_partners, unknown_accommodations FROM data_releases").fetchone()
+    assert rejected == [(3, "accommodation_id"), (4, "url"), (5, "url")]
+    assert refused[0] == (3, "accommodation_id", "already in hotel H1 on line 2")
+    assert refused[1][:2] == (4, "partner_id")
+    assert unknown == (1, 1)
+    assert world.galleries() == {"H1": [url]}
