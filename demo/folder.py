@@ -51,7 +51,7 @@ def _clear(folder: Path) -> None:
         if isinstance(supervision, SupervisedElsewhere):
             raise FolderInUse(
                 f"image-assets is running on {folder} (process {supervision.pid}). "
-                "Stop it with Ctrl-C and start the demo again."
+                f"Stop it (Ctrl-C in its terminal, or: kill {supervision.pid}) and start the demo again."
             )
         _await_postgres(folder)
         for entry in folder.iterdir():

@@ -58,7 +58,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Where the UI listens on 127.0.0.1.")
+@click.option(
+    "--port", default=3000, show_default=True, help="Where the UI listens on 127.0.0.1; galleries are one port above."
+)
 def dev(port: int) -> None:
     """Run the UI, the daemon and the embedded services until Ctrl-C."""
     from image_assets.running import run_for_ever

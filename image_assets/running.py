@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import psutil
 from dagster import DagsterInstance
 
 from image_assets.definitions import read_methods
 from image_assets.services import ready_ledger
+from image_assets.store_pages import serve_pages
 from image_assets.supervision import (
     SupervisedElsewhere,
     Supervision,
@@ -48,7 +50,7 @@ def run_for_ever(environment: Environment, ui_port: int | None, say: Callable[[s
             ui = f"; its UI is {supervision.url}" if supervision.url else ""
             raise AlreadyRunning(f"Process {supervision.pid} runs on {environment.home} already{ui}.")
         say(f"Starting in {environment.home} …")
-        with ready_ledger(environment):
+        with ready_ledger(environment), _pages(environment, ui_port):
             _check_users_files(environment)
             instance = DagsterInstance.get()
             fail_orphaned_runs(instance)
@@ -60,6 +62,10 @@ def run_for_ever(environment: Environment, ui_port: int | None, say: Callable[[s
                 while True:
                     processes.check()
                     time.sleep(_WATCH_SECONDS)
+
+
+def _pages(environment: Environment, ui_port: int | None) -> AbstractContextManager[None]:
+    return nullcontext() if ui_port is None else serve_pages(environment.store_url, ui_port + 1)
 
 
 def run_until_idle(environment: Environment, say: Callable[[str], None]) -> Verdict:

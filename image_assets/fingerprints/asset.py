@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import dagster as dg
+from PIL import Image
 
 from image_assets.fingerprints.hashing import pack_hashes
 from image_assets.fingerprints.luma import pack_luma
@@ -23,6 +24,9 @@ from resources.object_store import ObjectStore, raw_image_key
 
 _PAGE = 200
 _THREADS = os.cpu_count() or 1
+
+# Only images within the user's `max_pixels` come here; Pillow's own limit must not second-guess it.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dg.asset(

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import dagster as dg
 
@@ -24,6 +23,7 @@ from image_assets.priorities import RANKING_VERSION
 from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from image_assets.store_pages import page_url
 from resources.ledger import Ledger, galleries, operations, releases
 from resources.ledger.galleries import PublishedPage
 from resources.ledger.operations import Gate, record_gate
@@ -77,7 +77,7 @@ def image_release(
                 "renditions": tally.renditions,
                 "manifest_bytes": facts.bytes,
                 "manifest": published.manifest_key,
-                **({"gallery": _link(store, published.gallery_key)} if all_open else {}),
+                **({"gallery": dg.MetadataValue.url(page_url(store.url, published.gallery_key))} if all_open else {}),
                 **run.finish(),
             },
             check_results=[check_result(gate) for gate in outcomes],
@@ -195,7 +195,3 @@ def _summary(
             "screening": methods.screening,
         },
     )
-
-
-def _link(store: ObjectStore, key: str) -> dg.MetadataValue:
-    return dg.MetadataValue.url(f"{store.url.rstrip('/')}/{quote(key)}")

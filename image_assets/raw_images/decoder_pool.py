@@ -35,7 +35,7 @@ _PIPE_BYTES = 2**20  # most files go through in one write
 _PACKAGE_ROOT = str(Path(__file__).parents[2])
 
 
-class DecoderUnavailable(RuntimeError):
+class DecoderUnavailable(OSError):
     """No worker can be started. This is a fault of the machine or the installation, and says nothing about an image."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import dagster as dg
+from PIL import Image
 
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
@@ -28,6 +29,9 @@ MAX_UNRENDERABLE = 10
 MAX_UNRENDERABLE_SHARE = 0.01
 _IMAGES_A_BATCH = 64
 _THREADS = os.cpu_count() or 1
+
+# Only images within the user's `max_pixels` come here; Pillow's own limit must not second-guess it.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dg.asset(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from dataclasses import replace
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
 from demo import narration
 from demo.expectations import RECIPES, Finding, compare, expected_weeks
-from demo.folder import FolderInUse, empty_folder
 from demo.outcome import Fetch, PublishedGroup, WeekOutcome
 from demo.scenario import two_weeks
 
@@ -119,34 +116,3 @@ def test_the_story_names_what_happened(outcome: WeekOutcome) -> None:
     again = narration.stage_by_stage(WEEKS[1], replace(outcome, diffs={}), outcome)
     assert "no new catalogue" in again
     assert "Only what changed was done again" in again
-
-
-def test_the_folder_is_emptied_each_time(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    with empty_folder(folder):
-        (folder / "store").mkdir()
-        (folder / "store" / "left.txt").touch()
-    with empty_folder(folder):
-        assert not (folder / "store").exists()
-
-
-def _hold(folder: Path, held: Event, done: Event) -> None:
-    with empty_folder(folder):
-        held.set()
-        done.wait(60)
-
-
-def test_a_second_demo_is_refused_by_name(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    held, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path / "demo", held, done))
-    other.start()
-    try:
-        assert held.wait(60)
-        with pytest.raises(FolderInUse, match=f"process {other.pid}"), empty_folder(tmp_path / "demo"):
-            pass
-    finally:
-        done.set()
-        other.join(60)
-    with empty_folder(tmp_path / "demo"):
-        pass

@@ -50,20 +50,27 @@ async def answered(response: web.StreamResponse) -> web.StreamResponse:
 
 
 def test_the_server_sees_the_url_as_the_catalogue_has_it_and_an_honest_request() -> None:
-    seen = []
+    paths = ("/a/../b//c;v=1?q=a+b%20c&x=%zz", "/Ünï/ø.jpg?ü=1#part", "/Ünï")
+    seen: list[tuple[str, dict[str, str]]] = []
 
     async def handler(request: web.Request) -> web.Response:
         seen.append((request.raw_path, dict(request.headers)))
         return web.Response(body=BODY, headers={"Set-Cookie": "a=b; Path=/"})
 
     async def scenario() -> None:
+        names = GivenNames({"partner.test": ["127.0.0.1"]})  # clients send cookies to names only
+        settings = PartnerSettings("p", allow_private_addresses=True, max_connections=1, headers={"X-Key": "s3cret"})
         async with serve(handler) as base:
-            for path in ("/a/../b//c;v=1?q=a+b%20c&x=%zz", "/Ünï/ø.jpg?ü=1#part", "/Ünï"):
-                await one(base + path, PartnerSettings("p", allow_private_addresses=True, headers={"X-Key": "s3cret"}))
+            base = f"http://partner.test:{base.rpartition(':')[2]}"
+            requests = [FetchRequest(path, base + path) for path in paths]
+            assert all([one.data == BODY async for one in fetch_all(requests, settings, ONCE, names=names)])
 
     asyncio.run(scenario())
-    paths = [path for path, _ in seen]
-    assert paths == ["/a/../b//c;v=1?q=a+b%20c&x=%zz", "/%C3%9Cn%C3%AF/%C3%B8.jpg?%C3%BC=1", "/%C3%9Cn%C3%AF"]
+    assert [path for path, _ in seen] == [
+        "/a/../b//c;v=1?q=a+b%20c&x=%zz",
+        "/%C3%9Cn%C3%AF/%C3%B8.jpg?%C3%BC=1",
+        "/%C3%9Cn%C3%AF",
+    ]
     for _, headers in seen:
         assert headers["User-Agent"].startswith("image-assets/")
         assert headers["X-Key"] == "s3cret"
@@ -310,13 +317,15 @@ async def endless_headers(_: str, writer: asyncio.StreamWriter) -> None:
         (endless_headers, "bad_response", ONCE),
     ],
 )
-def test_a_broken_server_is_a_reason_that_is_tried_again(behaviour, reason: str, limits) -> None:
-    async def scenario() -> Fetched:
+def test_a_broken_server_is_a_reason_that_is_tried_again(behaviour, reason: str, limits: FetchLimits) -> None:
+    async def scenario() -> tuple[Fetched, float]:
         async with serve_raw(behaviour) as base:
-            return await one(base, limits=limits)
+            started = asyncio.get_running_loop().time()
+            return await one(base, limits=limits), asyncio.get_running_loop().time() - started
 
-    fetched = asyncio.run(scenario())
+    fetched, seconds = asyncio.run(scenario())
     assert (fetched.data, fetched.reason, fetched.final) == (None, reason, False)
+    assert seconds < limits.total_seconds + 2
 
 
 def test_a_server_that_never_ends_its_handshake_is_a_timeout_of_connecting() -> None:
