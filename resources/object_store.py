@@ -6,8 +6,8 @@ Does not belong here: what the bytes mean, or which objects should exist (the le
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import InvalidPathError
 from obstore.store import LocalStore, S3Store
+
+from resources.plain_listing import StoredObject, list_bucket, list_folder
+
+_BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 
 # Folders with at least as many wanted objects are listed: about where a listing costs no more than the HEADs.
 _LIST_FROM = 20
@@ -26,20 +31,12 @@ class StoreUrlError(ValueError):
 
 
 @dataclass(frozen=True)
-class StoredObject:
-    """One object of a listing: its key, its size in bytes, and the store's tag for this very content."""
-
-    key: str
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True)
 class ObjectStore:
     """Objects under keys relative to `url`. Safe to share between threads; the I/O holds no GIL."""
 
     url: str
     store: Any
+    plain_listing: Callable[[str], Iterator[StoredObject]]
 
     def put(self, key: str, data: bytes) -> None:
         """Write one object; a reader sees the old content or the new one, never a part."""
@@ -63,16 +60,34 @@ class ObjectStore:
         return bytes(await response.bytes_async())
 
     def download(self, key: str, path: Path) -> None:
-        """Write one object's content to a local file, in flat memory."""
+        """Write one object's content to a local file, in flat memory. Raises FileNotFoundError and leaves no file."""
+        content = obstore.get(self.store, key).stream()
         with path.open("wb") as target:
-            for chunk in obstore.get(self.store, key).stream():
+            for chunk in content:
                 target.write(chunk)
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects whose key starts with the folder `prefix`, in no particular order."""
-        for chunk in obstore.list(self.store, prefix.rstrip("/")):
+        """The objects below the folder `prefix`, in no particular order; objects that only mark a folder are not told.
+
+        Keys come as they are, those that cannot be read through this store (`a//b`, control characters) too.
+        """
+        folder = prefix.strip("/")
+        try:
+            listed = list(self._listed(folder))
+        except InvalidPathError:  # one name that obstore has no key for ends its whole listing
+            yield from self.plain_listing(folder)
+        else:
+            folders = {folder} | {parent for item in listed for parent in _parents(item.key)}
+            # What S3's console makes for a folder, an empty object `a/`, is told as `a`.
+            yield from (item for item in listed if item.size or not self._marks_folder(item.key, folders))
+
+    def _listed(self, folder: str) -> Iterator[StoredObject]:
+        for chunk in obstore.list(self.store, folder):
             for entry in chunk:
                 yield StoredObject(entry["path"], entry["size"], str(entry["e_tag"]).strip('"'))
+
+    def _marks_folder(self, key: str, folders: set[str]) -> bool:
+        return key in folders or not self._exists(key)
 
     def missing(self, keys: Sequence[str], threads: int = 16) -> list[str]:
         """Those of `keys` that are not in the store, in the order given.
@@ -89,7 +104,7 @@ class ObjectStore:
     def _present(self, folder: tuple[str, list[str]]) -> set[str]:
         name, keys = folder
         if len(keys) >= _LIST_FROM:
-            return {item.key for item in self.objects(name)}
+            return {item.key for item in self._listed(name)}
         return {key for key in keys if self._exists(key)}
 
     def _exists(self, key: str) -> bool:
@@ -112,43 +127,72 @@ def raw_image_key(sha256: str) -> str:
     return f"raw/{sha256[:2]}/{sha256}"
 
 
-def open_store(url: str) -> ObjectStore:
-    """Open `file:///folder` (made when missing) or `s3://bucket/prefix`.
+def _parents(key: str) -> Iterator[str]:
+    return (key[: separator.start()] for separator in re.finditer("/", key))
 
-    Endpoint, region and credentials are what boto3 finds. Raises StoreUrlError for any other URL and for an S3 URL
-    without usable AWS settings.
+
+def open_store(url: str) -> ObjectStore:
+    """Open `file:///folder` (percent-encoded, made when missing) or `s3://bucket/prefix` (taken literally).
+
+    Endpoint, region and credentials are what boto3 finds. Raises StoreUrlError for any other URL, for a folder that
+    cannot be used, and for an S3 URL without usable AWS settings.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        if parts.netloc or not parts.path.startswith("/"):
-            raise StoreUrlError(
-                f"IMAGE_STORE_URL={url!r}: a file URL needs an absolute path, as in file:///data/images"
-            )
-        return ObjectStore(url, LocalStore(unquote(parts.path), mkdir=True))
-    if parts.scheme == "s3":
-        if not parts.netloc:
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme.lower() == "file":
+        return _open_folder(url)
+    if separator and scheme.lower() == "s3":
+        bucket, _, prefix = rest.partition("/")
+        if not _BUCKET_NAME.fullmatch(bucket):
             raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: an S3 URL names its bucket, as in s3://bucket/prefix")
-        return ObjectStore(url, _s3_store(parts.netloc, parts.path.strip("/")))
+        return _open_bucket(url, bucket, prefix.strip("/"))
     raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: expected file:///folder or s3://bucket/prefix")
 
 
-def _s3_store(bucket: str, prefix: str) -> S3Store:
+def _open_folder(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: a file URL needs an absolute path, as in file:///data/images")
+    if "?" in url or "#" in url:
+        raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: in a file URL write ? as %3F and # as %23")
+    folder = Path(unquote(parts.path))
+    try:
+        store = LocalStore(folder, mkdir=True)
+    except OSError as error:
+        raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: cannot use {folder} ({error})") from error
+    return ObjectStore(url, store, lambda key: list_folder(folder, key))
+
+
+def _open_bucket(url: str, bucket: str, prefix: str) -> ObjectStore:
     # boto3 is the field's way to find credentials (profiles, roles, containers); obstore only moves bytes.
     import boto3
+    from botocore.exceptions import BotoCoreError
     from obstore.auth.boto3 import Boto3CredentialProvider
 
-    session = boto3.Session()
-    if session.get_credentials() is None:
-        raise StoreUrlError(f"IMAGE_STORE_URL=s3://{bucket}: no AWS credentials found (environment, profile or role)")
-    client: Any = session.client("s3")
+    try:
+        session = boto3.Session()
+        credentials = session.get_credentials()
+        client: Any = session.client("s3")
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: the AWS settings cannot be used ({error})") from error
+    if credentials is None:
+        raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: no AWS credentials found (environment, profile or role)")
     endpoint: str = client.meta.endpoint_url
-    custom_endpoint = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
-    return S3Store(
+    store = S3Store(
         bucket,
         prefix=prefix or None,
-        endpoint=endpoint if custom_endpoint else None,
+        endpoint=endpoint.rstrip("/"),
         region=session.region_name or "us-east-1",
         virtual_hosted_style_request=False,
         client_options={"allow_http": endpoint.startswith("http://")},
         credential_provider=Boto3CredentialProvider(session),
     )
+    return ObjectStore(url, store, lambda key: list_bucket(client, bucket, prefix, key))
+
+
+def store_fault(error: Exception) -> str:
+    """What a store answered or why it could not be reached, in one line for people."""
+    text = str(error)
+    answer = re.search(r"<Code>(.*?)</Code>(?:.*?<Message>(.*?)</Message>)?", text, re.DOTALL)
+    if answer:
+        return ": ".join(part for part in answer.groups() if part)
+    return " ".join(text.partition("\n\nDebug source")[0].split())
