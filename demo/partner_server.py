@@ -1,4 +1,4 @@
-"""The partners' web server: pictures made on demand, the troubles of the play, and a count of the requests.
+"""The partners' web server: the pictures, the troubles of the play, and a count of the requests.
 
 One real HTTP server on 127.0.0.1 for all partners and both weeks, in a thread of the demo. Does not belong here:
 which picture is where (scenario).
@@ -6,11 +6,13 @@ which picture is where (scenario).
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +35,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-@lru_cache(maxsize=64)
+# Every file of both weeks, 40 MB.
+@lru_cache(maxsize=512)
 def picture_file(picture: Picture, edit: Edit, folder: Path | None) -> bytes:
     """The JPEG file of a picture as a partner has it; the same arguments always give the same bytes."""
     return edited(photograph(picture, folder), edit)
@@ -115,9 +118,17 @@ class PartnerServer:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def play(self, week: Week) -> None:
-        """Serve what the partners have in this week, and count from zero."""
+        """Serve what the partners have in this week, and count from zero. Returns when all files are made.
+
+        Made while the pipeline asks for dozens at once, a file could take longer than a fetcher waits for an answer
+        before it asks again, and the count of the requests would depend on how busy the machine is.
+        """
+        offers = {offer.path: offer for catalogue in week.catalogues.values() for offer in catalogue.offers}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(lambda offer: offer, ()):
+                pass
         with self._lock:
-            self._offers = {offer.path: offer for catalogue in week.catalogues.values() for offer in catalogue.offers}
+            self._offers = offers
             self._requests = Counter()
 
     def requests(self) -> dict[str, int]:

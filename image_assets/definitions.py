@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from image_assets.catalogue_diffs.asset import catalogue_diffs
+from image_assets.fingerprints import ALGORITHMS
 from image_assets.fingerprints.asset import fingerprints
 from image_assets.hotel_groups.asset import hotel_groups
 from image_assets.image_groups.asset import image_groups
 from image_assets.image_release.asset import image_release
 from image_assets.jobs import JOBS
-from image_assets.methods import Methods
+from image_assets.methods import DEFAULT_ALGORITHM, Methods
 from image_assets.priorities.asset import priorities
 from image_assets.raw_images.asset import raw_images
 from image_assets.raw_images.screening import ScreeningLimits
@@ -27,7 +29,7 @@ from image_assets.supervision import follow_supervisor
 from resources.environment import Environment, read_environment
 from resources.ledger import Ledger
 from resources.object_store import open_store
-from resources.partners import Partners, load_partners
+from resources.partners import Partners, PartnersFileError, load_partners
 from sensors.catalogues import catalogue_sensor
 from sensors.data_releases import data_release_sensor
 
@@ -44,8 +46,13 @@ ASSETS = [
 
 
 def read_methods(environment: Environment, partners: Partners) -> Methods:
-    """The methods as the users' files choose them."""
+    """The methods as the users' files choose them. Raises RecipesFileError or PartnersFileError."""
+    algorithm = partners.algorithm or DEFAULT_ALGORITHM
+    if algorithm not in ALGORITHMS:
+        expected = f"fingerprints, key 'algorithm': expected one of {', '.join(ALGORITHMS)}, found {algorithm!r}"
+        raise PartnersFileError(environment.partners_file or Path("partners.yaml"), [expected])
     return Methods(
+        algorithm=algorithm,
         recipes=load_recipes(environment.renditions_file),
         limits=_limits(partners),
         trust={name: settings.trust for name, settings in partners.listed.items() if settings.trust != 1.0},

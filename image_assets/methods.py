@@ -16,6 +16,8 @@ from image_assets.priorities import RANKING_VERSION
 from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import Recipe, recipe_digest, recipes_digest
 
+DEFAULT_ALGORITHM = "dhash"
+
 
 @dataclass(frozen=True)
 class Methods:
@@ -23,7 +25,7 @@ class Methods:
 
     recipes: tuple[Recipe, ...]
     limits: ScreeningLimits = field(default_factory=ScreeningLimits)
-    algorithm: str = "dhash"
+    algorithm: str = DEFAULT_ALGORITHM
     policy: Policy = DEFAULT_POLICY
     trust: Mapping[str, float] = field(default_factory=dict)
     max_lost_hotels_share: float = 0.1

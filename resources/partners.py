@@ -56,10 +56,15 @@ class PartnerSettings:
 
 @dataclass(frozen=True)
 class Partners:
-    """The settings of every partner. `screening` holds the file's own screening limits, empty for the defaults."""
+    """The settings of every partner, and the two choices that hold for all of them.
+
+    `screening` holds the file's own screening limits, empty for the defaults. `algorithm` names the hash of the
+    fingerprints (which names exist is the fingerprints' affair); None for the default.
+    """
 
     listed: Mapping[str, PartnerSettings] = field(default_factory=dict)
     screening: Mapping[str, float] = field(default_factory=dict)
+    algorithm: str | None = None
 
     def of(self, partner_id: str) -> PartnerSettings:
         """The partner's settings; the defaults when the file does not list it."""
@@ -153,9 +158,9 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
     if content is None:
         return Partners()
     if not isinstance(content, dict):
-        mistakes.append("expected a mapping with the keys partners and screening")
+        mistakes.append("expected a mapping with the keys partners, screening and fingerprints")
         return Partners()
-    top = _checked_keys(content, {"partners": _mapping, "screening": _mapping}, "", mistakes)
+    top = _checked_keys(content, {"partners": _mapping, "screening": _mapping, "fingerprints": _mapping}, "", mistakes)
     listed = {}
     for partner_id, entry in (top.get("partners") or {}).items():
         if not isinstance(partner_id, str):
@@ -168,7 +173,8 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
             continue
         listed[partner_id] = replace(PartnerSettings(partner_id=partner_id), **values)
     screening = _checked_keys(top.get("screening") or {}, _SCREENING_KEYS, "screening", mistakes)
-    return Partners(listed=listed, screening=screening)
+    fingerprints = _checked_keys(top.get("fingerprints") or {}, {"algorithm": _text}, "fingerprints", mistakes)
+    return Partners(listed=listed, screening=screening, algorithm=fingerprints.get("algorithm"))
 
 
 def _checked_keys(
@@ -222,6 +228,12 @@ def _number(least: float, most: float = math.inf, *, above: bool = False, whole:
         return int(value) if whole else float(value)
 
     return check
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Unexpected(f"text, found {_shown(value)}")
+    return value
 
 
 def _number_or_null(value: Any) -> float | None:

@@ -22,13 +22,18 @@ class StoredObject:
 
 
 def list_bucket(client: Any, bucket: str, prefix: str, folder: str) -> Iterator[StoredObject]:
-    """The objects below `prefix`/`folder` by boto3's `client`; keys are relative to `prefix`."""
+    """The objects below `prefix`/`folder` by boto3's `client`; keys are relative to `prefix`. Raises OSError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
     root = f"{prefix}/" if prefix else ""
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{root}{folder}/")
-    for page in pages:
-        for entry in page.get("Contents", []):
-            if not entry["Key"].endswith("/"):
-                yield StoredObject(entry["Key"].removeprefix(root), entry["Size"], entry["ETag"].strip('"'))
+    try:
+        for page in pages:
+            for entry in page.get("Contents", []):
+                if not entry["Key"].endswith("/"):
+                    yield StoredObject(entry["Key"].removeprefix(root), entry["Size"], entry["ETag"].strip('"'))
+    except (BotoCoreError, ClientError) as error:
+        raise OSError(f"listing s3://{bucket}/{root}{folder}: {error}") from error
 
 
 def list_folder(root: Path, folder: str) -> Iterator[StoredObject]:

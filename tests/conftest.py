@@ -19,7 +19,6 @@ from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import migrate
 from resources.object_store import ObjectStore, open_store
 
-
 # The same examples in every run, however slow the machine.
 settings.register_profile("deterministic", derandomize=True, deadline=None)
 settings.load_profile("deterministic")

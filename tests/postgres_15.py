@@ -38,10 +38,10 @@ def other_postgres(user: str = "owner", password: str = PASSWORD) -> Iterator[st
     secret.write_text(password)
     secret.chmod(0o644)
     try:
+        options = ["--auth=scram-sha-256", f"--username={user}", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"]
+        options += ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
         subprocess.run(
-            [binaries / "initdb", "-D", folder / "data", "--auth=scram-sha-256", f"--username={user}"]
-            + [f"--pwfile={secret}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-            + ["--locale-provider=icu", "--icu-locale=en-US"],
+            [binaries / "initdb", "-D", folder / "data", *options],
             check=True,
             capture_output=True,
             cwd="/",

@@ -21,6 +21,9 @@ from resources.ledger.images import FetchResult, QueuedFetch
 from resources.object_store import ObjectStore, raw_image_key
 from resources.partners import Partners, PartnerSettings
 
+FAILED_SHARE = "failed_share"
+FAILED_SHARE_FROM = 100  # attempts; below this a share says little
+
 _PAGE = 5000
 _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
 
@@ -33,6 +36,13 @@ _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
     owners=["team:images"],
     code_version="1",
     retry_policy=INFRASTRUCTURE_RETRIES,
+    check_specs=[
+        dg.AssetCheckSpec(
+            FAILED_SHARE,
+            asset="raw_images",
+            description="A warning when more of a partner's images fail than `max_failed_share`.",
+        )
+    ],
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
@@ -73,12 +83,13 @@ def raw_images(
         run.expect(images.count_queued_fetches(run.connection, partner_id))
         tally = asyncio.run(_download(run, partner_id, settings, store, methods))
         outcomes = images.outcomes(run.connection, partner_id)
+        totals = {
+            outcome: sum(count for kind, _, count in outcomes if kind == outcome)
+            for outcome in ("available", "rejected", "failed")
+        }
         return dg.MaterializeResult(
             metadata={
-                **{
-                    outcome: sum(count for kind, _, count in outcomes if kind == outcome)
-                    for outcome in ("available", "rejected", "failed")
-                },
+                **totals,
                 "requests": tally["requests"],
                 "fetched_bytes": tally["bytes"],
                 "newly_available": tally["available"],
@@ -86,8 +97,23 @@ def raw_images(
                 "newly_failed": tally["failed"],
                 "reasons": dg.MetadataValue.json({f"{kind}: {why}": n for kind, why, n in outcomes if why}),
                 **run.finish(),
-            }
+            },
+            check_results=[_failed_share(totals["available"], totals["failed"], settings)],
         )
+
+
+def _failed_share(available: int, failed: int, settings: PartnerSettings) -> dg.AssetCheckResult:
+    """Refused content is not counted: it says nothing about the partner's servers."""
+    attempted = available + failed
+    share = failed / attempted if attempted else 0.0
+    return dg.AssetCheckResult(
+        check_name=FAILED_SHARE,
+        passed=attempted < FAILED_SHARE_FROM or share <= settings.max_failed_share,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{failed:,} of {attempted:,} attempted images failed "
+        f"({share:.0%}, limit {settings.max_failed_share:.0%} from {FAILED_SHARE_FROM} attempts up).",
+        metadata={"failed_share": round(share, 6)},
+    )
 
 
 async def _download(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demo.partner_server import PartnerServer, decompression_bomb, partner_server
+from demo.partner_server import PartnerServer, decompression_bomb, partner_server, picture_file
 from demo.scenario import Offer, Trouble, Week, two_weeks
 from image_assets.raw_images import ScreeningLimits, screen
 
@@ -100,6 +100,14 @@ def test_the_same_file_comes_from_the_wholesaler_and_from_whoever_passes_it_on(s
         if offer.picture == passed_on.picture and offer.edit == passed_on.edit and offer.trouble is None
     ]
     assert _get(server, passed_on.path)[2] == _get(server, original.path)[2]
+
+
+def test_nothing_is_left_to_be_made_when_the_requests_come(server: PartnerServer) -> None:
+    made = picture_file.cache_info().misses
+    for catalogue in FIRST.catalogues.values():
+        for offer in catalogue.offers:
+            _get(server, offer.path)
+    assert picture_file.cache_info().misses == made
 
 
 def test_the_bomb_is_small_on_the_wire() -> None:

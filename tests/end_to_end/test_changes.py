@@ -76,9 +76,7 @@ def test_an_updated_url_whose_fetch_fails_loses_its_old_picture(world: World, si
     assert outcomes(world, "alpha") == [("available", None, 1), ("rejected", "http_404", 1)]
 
 
-def test_a_server_error_is_tried_three_times_and_again_with_the_next_catalogue(
-    world: World, site: PartnerSite
-) -> None:
+def test_a_server_error_is_tried_three_times_and_again_with_the_next_catalogue(world: World, site: PartnerSite) -> None:
     good, bad = site.serve("/good.jpg", jpeg(drawn(1))), site.serve("/bad.jpg", 500)
     world.offer("alpha", "w1", entries("1", [good, bad]))
     world.release("r1", [("H1", "alpha", "1")])
@@ -189,9 +187,7 @@ def test_an_unreadable_catalogue_stops_its_partner_with_the_cause_until_it_is_re
     assert outcomes(world, "alpha") == [("available", None, 1)]
 
 
-def test_bad_rows_of_catalogue_and_release_are_kept_with_line_field_and_reason(
-    world: World, site: PartnerSite
-) -> None:
+def test_bad_rows_of_catalogue_and_release_are_kept_with_line_field_and_reason(world: World, site: PartnerSite) -> None:
     url = pictures(site, "a", range(1))[0]
     catalogue = f"accommodation_id,url,position\n$abc,{url},1\n,{url},2\n0123,ftp://x/y.jpg,3\n$abc,{url},4\n"
     world.store.put("catalogues/alpha/w1.csv", catalogue.encode())

@@ -172,3 +172,13 @@ def test_a_header_that_cannot_be_sent_names_partner_header_and_variable(variable
 
 def test_header_values_are_not_shown_with_the_settings() -> None:
     assert "s3cret" not in repr(PartnerSettings("acme", headers={"Authorization": "s3cret"}))
+
+
+def test_the_hash_algorithm_of_the_fingerprints_can_be_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "partners.yaml"
+    file.write_text("fingerprints: {algorithm: phash}\n")
+    assert load_partners(file).algorithm == "phash"
+    assert load_partners(None).algorithm is None
+    file.write_text("fingerprints: {algorithm: 7}\n")
+    with pytest.raises(PartnersFileError, match="'algorithm': expected text"):
+        load_partners(file)
