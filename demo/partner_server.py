@@ -125,7 +125,7 @@ class PartnerServer:
         """
         offers = {offer.path: offer for catalogue in week.catalogues.values() for offer in catalogue.offers}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(lambda offer: offer, ()):
+            for _ in pool.map(lambda offer: answer(offer, 1, self._folder), offers.values()):
                 pass
         with self._lock:
             self._offers = offers
