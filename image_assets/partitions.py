@@ -12,8 +12,10 @@ import dagster as dg
 
 from resources.environment import read_environment
 
-# MultiToSingleDimensionPartitionMapping is beta in Dagster 1.13; the minor version is pinned, so say nothing.
+# MultiToSingleDimensionPartitionMapping is beta and a check's partitions are a preview in Dagster 1.13; the minor
+# version is pinned, so say nothing.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 BUCKETS = 65536
 

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from resources.environment import PROJECT, Environment
 from resources.ledger import Ledger
+from resources.ledger.database_url import dagster_url
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import DAGSTER_SCHEMA, migrate
 
@@ -49,19 +48,13 @@ def dagster_environment(environment: Environment, database_url: str) -> dict[str
         "RENDITIONS_FILE": str(environment.renditions_file.resolve()),
         **({"PARTNERS_FILE": str(environment.partners_file.resolve())} if environment.partners_file else {}),
         "DAGSTER_HOME": str(dagster_home(environment)),
-        "IMAGE_ASSETS_DAGSTER_DATABASE_URL": dagster_database_url(database_url),
+        "IMAGE_ASSETS_DAGSTER_DATABASE_URL": dagster_url(database_url, DAGSTER_SCHEMA),
     }
 
 
 def dagster_home(environment: Environment) -> Path:
     """Where Dagster keeps its files."""
     return environment.home / "dagster"
-
-
-def dagster_database_url(database_url: str) -> str:
-    """The same database with Dagster's own schema as search path."""
-    url = sa.make_url(database_url).set(drivername="postgresql")
-    return url.update_query_dict({"options": f"-csearch_path={DAGSTER_SCHEMA}"}).render_as_string(hide_password=False)
 
 
 def write_dagster_home(environment: Environment) -> None:

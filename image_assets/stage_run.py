@@ -102,13 +102,19 @@ def _is_infrastructure_fault(error: Exception) -> bool:
     return isinstance(error, _INFRASTRUCTURE_FAULTS)
 
 
-def check_result(gate: Gate, metadata: dict[str, Any] | None = None) -> dg.AssetCheckResult:
-    """A gate's outcome as the asset check that the UI shows; an accepted gate is open and says so."""
+def check_result(context: dg.AssetExecutionContext, gate: Gate, **measured: float) -> dg.AssetCheckResult:
+    """A gate's outcome as the asset check that the UI shows; an accepted gate is open and says so.
+
+    `measured` is what the gate judged, as plottable numbers. Dagster fails the step of a closed gate with the name of
+    the check only, so the reason goes into the run's log as well.
+    """
     message = gate.message + (" Let through by hand." if gate.accepted else "")
+    if gate.closed:
+        context.log.error(f"Gate {gate.gate} of {gate.partition_key} is closed: {message}")
     return dg.AssetCheckResult(
         check_name=gate.gate,
         passed=not gate.closed,
         severity=dg.AssetCheckSeverity.ERROR,
         description=message,
-        metadata={"gate": message, **(metadata or {})},
+        metadata={"input_digest": gate.input_digest, **measured},
     )

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from resources.ledger.database_url import DatabaseUrlError, plain_database_url
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 _WAIT_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -45,8 +47,8 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
     partners_file = value("PARTNERS_FILE")
     return Environment(
         home=home,
-        store_url=value("IMAGE_STORE_URL") or f"file://{home}/store",
-        database_url=value("DATABASE_URL"),
+        store_url=value("IMAGE_STORE_URL") or (home / "store").as_uri(),
+        database_url=_database_url(value("DATABASE_URL")),
         partners_file=Path(partners_file) if partners_file else _existing(PROJECT / "partners.yaml"),
         renditions_file=Path(value("RENDITIONS_FILE") or PROJECT / "renditions.yaml"),
         hotel_shards=_shards(value("HOTEL_SHARDS") or "4"),
@@ -58,6 +60,13 @@ def _existing(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
+def _database_url(text: str | None) -> str | None:
+    try:
+        return plain_database_url(text) if text else None
+    except DatabaseUrlError as error:
+        raise EnvironmentProblem(f"DATABASE_URL: {error}") from error
+
+
 def _shards(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 4096:
         raise EnvironmentProblem(f"HOTEL_SHARDS={text!r}: expected a whole number from 1 to 4096")
@@ -65,7 +74,7 @@ def _shards(text: str) -> int:
 
 
 def _wait(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d+)\s*([smhd]?)", text)
+    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text)
     if match is None:
         raise EnvironmentProblem(f"RELEASE_WAIT={text!r}: expected a time such as 90s, 15m, 6h or 1d")
     return timedelta(seconds=int(match[1]) * _WAIT_UNITS[match[2]])

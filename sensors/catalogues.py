@@ -9,7 +9,7 @@ from image_assets.pending_work import INGEST, pending_work
 from resources.environment import read_environment
 from resources.ledger import Ledger
 from resources.object_store import ObjectStore
-from sensors.requests import run_requests
+from sensors.requests import sensor_result
 
 
 @dg.sensor(
@@ -26,12 +26,7 @@ def catalogue_sensor(
 ) -> dg.SensorResult:
     """One tick: what is pending for partners, as run requests."""
     pending = pending_work(store, ledger, methods, SHARD_KEYS, read_environment().release_wait)
-    for line in pending.problems:
-        context.log.warning(line)
     work = [item for item in pending.work if item.job == INGEST]
     known = set(context.instance.get_dynamic_partitions(str(PARTNERS.name)))
     new = [item.partition_key for item in work if item.partition_key not in known]
-    return dg.SensorResult(
-        run_requests=run_requests(context.instance, work),
-        dynamic_partitions_requests=[PARTNERS.build_add_request(new)] if new else [],
-    )
+    return sensor_result(context, pending, work, PARTNERS.build_add_request(new) if new else None)

@@ -9,7 +9,7 @@ from image_assets.pending_work import INGEST, notice_newest_release, pending_wor
 from resources.environment import read_environment
 from resources.ledger import Ledger
 from resources.object_store import ObjectStore
-from sensors.requests import run_requests
+from sensors.requests import sensor_result
 
 
 @dg.sensor(
@@ -28,11 +28,7 @@ def data_release_sensor(
     """One tick: the next steps of the newest release, as run requests."""
     newest = notice_newest_release(store, ledger)
     pending = pending_work(store, ledger, methods, SHARD_KEYS, read_environment().release_wait)
-    for line in pending.problems:
-        context.log.warning(line)
     known = context.instance.get_dynamic_partitions(str(RELEASES.name))
     new = [newest] if newest is not None and newest not in known else []
-    return dg.SensorResult(
-        run_requests=run_requests(context.instance, [item for item in pending.work if item.job != INGEST]),
-        dynamic_partitions_requests=[RELEASES.build_add_request(new)] if new else [],
-    )
+    work = [item for item in pending.work if item.job != INGEST]
+    return sensor_result(context, pending, work, RELEASES.build_add_request(new) if new else None)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
-from image_assets.pending_work import Work
+from image_assets.pending_work import PendingWork, Work
 from image_assets.supervision import ORPHANED_TAG
 from image_assets.supervision.following import SUPERVISOR_VARIABLE
 
-WORK_TAG = "image_assets/work"
-ROUND_TAG = "image_assets/round"
+# In Dagster's own namespace, so that the UI's list of runs folds them away.
+WORK_TAG = "dagster/image_assets_work"
+ROUND_TAG = "dagster/image_assets_round"
 REQUESTS_A_TICK = 25
 # Dagster retries infrastructure faults by itself; a run that still fails this often needs a person.
 FAILURES_A_ROUND = 3
@@ -75,10 +76,32 @@ def attempts(instance: DagsterInstance, work: Sequence[Work], supervisor: str) -
 def run_requests(instance: DagsterInstance, work: Sequence[Work]) -> list[dg.RunRequest]:
     """Requests for what is not at work already, at most REQUESTS_A_TICK, in the order given."""
     busy = {(run.job_name, run.tags.get("dagster/partition")) for run in active_runs(instance)}
-    free = [item for item in work if (item.job, item.partition_key) not in busy][:REQUESTS_A_TICK]
+    free = [item for item in work if (item.job, item.partition_key) not in busy]
     supervisor = os.environ.get(SUPERVISOR_VARIABLE, "")
     known = attempts(instance, free, supervisor)
-    return [_request(item, known[item.key].runs, supervisor) for item in free if not known[item.key].stuck]
+    # Stuck work is left out before the cut: much of it must not keep the rest from running.
+    able = [item for item in free if not known[item.key].stuck]
+    return [_request(item, known[item.key].runs, supervisor) for item in able[:REQUESTS_A_TICK]]
+
+
+def sensor_result(
+    context: dg.SensorEvaluationContext,
+    pending: PendingWork,
+    work: Sequence[Work],
+    new_partitions: dg.AddDynamicPartitionsRequest | None,
+) -> dg.SensorResult:
+    """A tick's outcome: requests for `work`, or why there are none."""
+    for line in pending.problems:
+        context.log.warning(line)
+    requests = run_requests(context.instance, work)
+    reasons = [*pending.stopped, *pending.waiting] or ["nothing is pending"]
+    if work:
+        reasons = ["runs for all that is pending are queued, at work, or failed too often"]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else "; ".join(reasons),
+        dynamic_partitions_requests=[new_partitions] if new_partitions else [],
+    )
 
 
 def _request(item: Work, attempt: int, supervisor: str) -> dg.RunRequest:

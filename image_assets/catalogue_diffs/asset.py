@@ -33,7 +33,10 @@ GATE = "deleted_share"
             GATE,
             asset="catalogue_diffs",
             blocking=True,
-            description="A catalogue that deletes more of a known partner's URLs than `max_deleted_share` is held.",
+            partitions_def=PARTNERS,
+            description="A catalogue that deletes more than `max_deleted_share` (partners.yaml) of a known partner's "
+            "URLs is held: nothing of it is applied. If the partner means it, let it through with "
+            "`image-assets accept-shrink PARTNER VERSION`; otherwise wait for the partner's next catalogue.",
         )
     ],
     metadata={
@@ -57,7 +60,8 @@ def catalogue_diffs(
 ) -> dg.MaterializeResult:
     """The entries of each partner's newest catalogue, as new, updated, deleted and unchanged URLs.
 
-    From `catalogues/<partner>/<version>.*` in the store; runs when a partner's newest catalogue changes.
+    From `catalogues/<partner>/<version>.*` in the store; runs when a partner's newest catalogue changes. Running it
+    again changes nothing unless there is a newer catalogue.
     """
     partner_id = context.partition_key
     with stage_run(context, ledger, "catalogue_diffs", f"partner:{partner_id}") as run:
@@ -72,34 +76,40 @@ def catalogue_diffs(
                 run.connection,
                 Gate("catalogue_diffs", partner_id, GATE, digest, True, f"{catalogue.version} is applied already."),
             )
-            return dg.MaterializeResult(
-                metadata={"catalogue_version": catalogue.version, "new": 0, "updated": 0, "deleted": 0, **run.finish()},
-                check_results=[check_result(gate)],
-            )
+            known = catalogues.count_entries(run.connection, partner_id)
+            return _result(context, run, catalogue, DiffCounts(0, 0, 0, known), gate)
         counts = _stage(run, store, catalogue)
         gate = record_gate(run.connection, _deleted_share_gate(catalogue, counts, partners, digest))
         if gate.closed:
             catalogues.record_outcome(run.connection, catalogue, "held", counts, gate.message)
         else:
             catalogues.apply(run.connection, catalogue, counts)
-        rejected = catalogues.count_rejected(run.connection, partner_id, catalogue.version)
-        reasons = catalogues.reject_reasons(run.connection, partner_id, catalogue.version)
         catalogues.close_staging(run.connection, partner_id)
-        return dg.MaterializeResult(
-            metadata={
-                "catalogue_version": catalogue.version,
-                "entries": counts.offered,
-                "new": counts.new,
-                "updated": counts.updated,
-                "deleted": counts.deleted,
-                "unchanged": counts.unchanged,
-                "rejected_rows": rejected,
-                "rejected_by_reason": dg.MetadataValue.json(reasons),
-                "deleted_share": round(counts.deleted_share, 6),
-                **run.finish(),
-            },
-            check_results=[check_result(gate, {"deleted_share": round(counts.deleted_share, 6)})],
-        )
+        return _result(context, run, catalogue, counts, gate)
+
+
+def _result(
+    context: dg.AssetExecutionContext, run: StageRun, catalogue: CatalogueVersion, counts: DiffCounts, gate: Gate
+) -> dg.MaterializeResult:
+    rejected = catalogues.count_rejected(run.connection, catalogue.partner_id, catalogue.version)
+    reasons = catalogues.reject_reasons(run.connection, catalogue.partner_id, catalogue.version)
+    deleted_share = round(counts.deleted_share, 6)
+    return dg.MaterializeResult(
+        metadata={
+            "catalogue_version": catalogue.version,
+            "applied": not gate.closed,
+            "entries": counts.offered,
+            "new": counts.new,
+            "updated": counts.updated,
+            "deleted": counts.deleted,
+            "unchanged": counts.unchanged,
+            "deleted_share": deleted_share,
+            "rejected_rows": rejected,
+            "rejected_by_reason": dg.MetadataValue.json(reasons),
+            **run.finish(),
+        },
+        check_results=[check_result(context, gate, deleted_share=deleted_share)],
+    )
 
 
 def _stage(run: StageRun, store: ObjectStore, catalogue: CatalogueVersion) -> DiffCounts:

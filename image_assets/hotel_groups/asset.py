@@ -30,9 +30,9 @@ from resources.object_store import ObjectStore
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn("release_id", "text"),
+                dg.TableColumn("release_id", "text", description="the data release"),
                 dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("partner_id", "text"),
+                dg.TableColumn("partner_id", "text", description="the partner that offers the picture"),
                 dg.TableColumn("accommodation_id", "text", description="the partner's record of the hotel"),
                 dg.TableColumn("url", "text", description="a picture that was available when the release was frozen"),
                 dg.TableColumn("sha256", "bytea", description="its content"),
@@ -71,6 +71,7 @@ def hotel_groups(
                 "accommodations": known.accommodations,
                 "images": known.images,
                 "rejected_rows": known.rejected,
+                "rejected_by_reason": dg.MetadataValue.json(releases.reject_reasons(run.connection, release_id)),
                 "unknown_partner_rows": known.unknown_partners,
                 "unknown_accommodation_rows": known.unknown_accommodations,
                 **run.finish(),

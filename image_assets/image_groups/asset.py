@@ -37,13 +37,15 @@ _HOTELS_A_BATCH = 500
             GATE,
             asset="image_groups",
             blocking=True,
-            description="Every image that the release sees is in exactly one image group of its hotel.",
+            partitions_def=RELEASE_SHARDS,
+            description="Every image that the release sees is in exactly one image group of its hotel. When closed: "
+            "fingerprints are missing; materialise `fingerprints` of the partners, then this shard again.",
         )
     ],
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn("hotel_id", "text"),
+                dg.TableColumn("hotel_id", "text", description="our hotel"),
                 dg.TableColumn("group_digest", "uuid", description="digest of the hotel's contents and the policy"),
                 dg.TableColumn("image_group_id", "text", description="digest of hotel and smallest member"),
                 dg.TableColumn("sha256", "bytea", description="a content that shows the group's picture"),
@@ -59,7 +61,8 @@ def image_groups(
 ) -> dg.MaterializeResult:
     """Which images of a hotel show the same picture: the connected components of the policy's relation.
 
-    From the release's frozen images and their fingerprints; only hotels whose images or policy changed are computed.
+    From `hotel_groups` (the release's frozen images) and their fingerprints; runs when the release is loaded. Only
+    hotels whose images changed, or all when the policy did, are computed.
     """
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "image_groups", f"shard:{context.partition_key}") as run:
@@ -92,10 +95,10 @@ def image_groups(
                 "hotels_computed": len(todo),
                 "contents": counts.contents,
                 "image_groups": counts.groups,
-                "duplicates": counts.contents - counts.groups,
+                "duplicate_contents": counts.contents - counts.groups,
                 **run.finish(),
             },
-            check_results=[check_result(gate)],
+            check_results=[check_result(context, gate, ungrouped_entries=ungrouped)],
         )
 
 

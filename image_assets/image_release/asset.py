@@ -14,7 +14,7 @@ from image_assets.hotel_groups.offered import offered_releases
 from image_assets.image_release import gates
 from image_assets.image_release.gallery import render_gallery
 from image_assets.image_release.manifest import ManifestFacts, write_manifest
-from image_assets.image_release.publishing import current_release, point_to, release_keys
+from image_assets.image_release.publishing import current_release, is_current, point_to, release_keys
 from image_assets.image_release.release_tables import Tally, published_batches
 from image_assets.image_release.summary import GateOutcome, ReleaseSummary, summary_json
 from image_assets.methods import Methods
@@ -40,9 +40,28 @@ from resources.object_store import ObjectStore
     code_version="1",
     retry_policy=INFRASTRUCTURE_RETRIES,
     check_specs=[
-        dg.AssetCheckSpec(name, asset="image_release", blocking=True, description=description)
+        dg.AssetCheckSpec(name, asset="image_release", blocking=True, partitions_def=RELEASES, description=description)
         for name, description in gates.DESCRIPTIONS.items()
     ],
+    metadata={
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn("hotel_id", "text", description="our hotel"),
+                dg.TableColumn("position", "int32", description="in the hotel's gallery, from 1, best first"),
+                dg.TableColumn("image_group_id", "text", description="the picture that the group's images show"),
+                dg.TableColumn("sha256", "text", description="the published content, hex"),
+                dg.TableColumn("partner_id", "text", description="who offers the published image"),
+                dg.TableColumn("accommodation_id", "text", description="the partner's record of the hotel"),
+                dg.TableColumn("url", "text", description="where it was fetched"),
+                dg.TableColumn("width", "int32", description="of the original, pixels"),
+                dg.TableColumn("height", "int32", description="of the original, pixels"),
+                dg.TableColumn("score", "float64", description="why it is there, 0 to 1"),
+                dg.TableColumn("members", "list<struct>", description="every catalogue entry it stands for"),
+                dg.TableColumn("renditions", "list<struct>", description="recipe, key in the store, size, format"),
+            ]
+        ),
+        "dagster/table_name": "image-releases/<release>/<manifest digest>/manifest.parquet",
+    },
 )
 def image_release(
     context: dg.AssetExecutionContext,
@@ -63,25 +82,32 @@ def image_release(
         facts, tally = _write_manifest(run, release, methods, manifest)
         outcomes = _check_gates(run, store, release, methods, tally)
         published = _publication(release, methods, facts)
-        all_open = not any(gate.closed for gate in outcomes)
+        all_open = not any(gate.closed for gate, _ in outcomes)
         if all_open:
-            summary = _summary(run, release, methods, facts, tally, outcomes)
+            summary = _summary(run, release, methods, facts, tally, [gate for gate, _ in outcomes])
             _publish(run, store, published, manifest, summary, tally)
         return dg.MaterializeResult(
             metadata={
+                **(_links(store, published) if all_open else {}),
                 "published": all_open,
+                "current": all_open and is_current(store, published),
+                "hotels": release.hotels,
+                "hotels_with_images": facts.hotels,
                 "published_images": facts.rows,
-                "hotels": facts.hotels,
                 "duplicates_removed": tally.entries - tally.groups,
                 "withheld_groups": tally.withheld,
                 "renditions": tally.renditions,
+                "renditions_bytes": tally.rendition_bytes,
                 "manifest_bytes": facts.bytes,
-                "manifest": published.manifest_key,
-                **({"gallery": dg.MetadataValue.url(page_url(store.url, published.gallery_key))} if all_open else {}),
                 **run.finish(),
             },
-            check_results=[check_result(gate) for gate in outcomes],
+            check_results=[check_result(context, gate, violations=violations) for gate, violations in outcomes],
         )
+
+
+def _links(store: ObjectStore, published: Publication) -> dict[str, dg.MetadataValue]:
+    keys = {"gallery": published.gallery_key, "manifest": published.manifest_key, "summary": published.summary_key}
+    return {name: dg.MetadataValue.url(page_url(store.url, key)) for name, key in keys.items()}
 
 
 @contextmanager
@@ -117,7 +143,10 @@ def _counted(run: StageRun, pages: Iterator[PublishedPage]) -> Iterator[Publishe
         run.advance(len(page.hotels))
 
 
-def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, tally: Tally) -> list[Gate]:
+def _check_gates(
+    run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, tally: Tally
+) -> list[tuple[Gate, int]]:
+    """Each gate's outcome, and how many things break its rule."""
     release_id = release.release_id
     whole = whole_release(release_id, methods)
     missing: list[str] = []
@@ -126,7 +155,8 @@ def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, method
         tally.renditions += len(page)
         tally.rendition_bytes += sum(size for _, size in page)
     pointer = current_release(store)
-    current = pointer["release_id"] if pointer else None
+    # An older release, built by hand, takes no hotel from anybody: it does not become current.
+    current = pointer["release_id"] if pointer and _becomes_current(store, release_id) else None
     lost, before = releases.lost_hotels(run.connection, current, release_id) if current else (0, 0)
     shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
     closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
@@ -136,11 +166,20 @@ def _check_gates(run: StageRun, store: ObjectStore, release: DataRelease, method
         gates.FEW_HOTELS_LOST: gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share),
         gates.SHARD_GATES_OPEN: gates.shard_gates_open(closed),
     }
+    violations = dict(zip(rules, (len(tally.without_picture), len(missing), lost, len(closed)), strict=True))
     digest = stage_digest(release, methods, "image_release")
     return [
-        record_gate(run.connection, Gate("image_release", release_id, name, digest, passed, message))
+        (
+            record_gate(run.connection, Gate("image_release", release_id, name, digest, passed, message)),
+            violations[name],
+        )
         for name, (passed, message) in rules.items()
     ]
+
+
+def _becomes_current(store: ObjectStore, release_id: str) -> bool:
+    newest = offered_releases(store).newest
+    return newest is None or newest.release_id == release_id
 
 
 def _publication(release: DataRelease, methods: Methods, facts: ManifestFacts) -> Publication:
@@ -160,8 +199,7 @@ def _publish(
     store.put_file(published.manifest_key, manifest)
     store.put(published.summary_key, summary_json(summary))
     store.put(published.gallery_key, gallery.encode())
-    newest = offered_releases(store).newest
-    if newest is None or newest.release_id == published.release_id:
+    if _becomes_current(store, published.release_id):
         point_to(store, published)
     releases.record_publication(run.connection, published)
 

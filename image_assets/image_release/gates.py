@@ -14,11 +14,18 @@ RENDITIONS_IN_STORE = "renditions_in_store"
 FEW_HOTELS_LOST = "few_hotels_lost"
 SHARD_GATES_OPEN = "shard_gates_open"
 
+_ACCEPT = (
+    "When closed, nothing is published and `current` stays. If it is meant, let it through with "
+    "`image-assets accept-release RELEASE`; otherwise mend the catalogues or the data release."
+)
+
 DESCRIPTIONS = {
-    EVERY_HOTEL_HAS_A_PICTURE: "Every hotel with an available image has at least one published image.",
-    RENDITIONS_IN_STORE: "Every rendition that the manifest lists is in the store.",
-    FEW_HOTELS_LOST: "Hotels that lost all pictures since the current release stay below a limit.",
-    SHARD_GATES_OPEN: "No gate of the release's shards is closed.",
+    EVERY_HOTEL_HAS_A_PICTURE: "Every hotel with an available image has at least one published image. " + _ACCEPT,
+    RENDITIONS_IN_STORE: "Every rendition that the manifest lists is in the store. When closed, nothing is published "
+    "and `current` stays: objects were deleted by somebody else; restore them, then materialise this release again.",
+    FEW_HOTELS_LOST: "Hotels that lost all pictures since the current release stay below a limit. " + _ACCEPT,
+    SHARD_GATES_OPEN: "No gate of the release's shards is closed. When closed, see the checks of `image_groups` and "
+    "`renditions`.",
 }
 
 
@@ -37,9 +44,12 @@ def renditions_in_store(missing: Sequence[str], checked: int) -> tuple[bool, str
 
 
 def few_hotels_lost(current: str | None, lost: int, before: int, limit: float) -> tuple[bool, str]:
-    """`lost` of the `before` hotels that show pictures in the `current` release would show none; `limit` is a share."""
+    """`lost` of the `before` hotels that show pictures in the `current` release would show none; `limit` is a share.
+
+    `current` is None when nothing was published before, or when this release will not become current.
+    """
     if current is None:
-        return True, "Nothing was published before."
+        return True, "No current release loses hotels by this one."
     share = lost / before if before else 0.0
     message = f"{lost:,} of {before:,} hotels lose all their pictures since {current} ({share:.1%}, limit {limit:.0%})."
     return share <= limit, message

@@ -27,17 +27,17 @@ _HOTELS_A_BATCH = 2000
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn("hotel_id", "text"),
+                dg.TableColumn("hotel_id", "text", description="our hotel"),
                 dg.TableColumn("position", "int", description="from 1, best first"),
-                dg.TableColumn("image_group_id", "text"),
+                dg.TableColumn("image_group_id", "text", description="the picture that the group's images show"),
                 dg.TableColumn("sha256", "bytea", description="the group's best image"),
                 dg.TableColumn("score", "float8", description="weighted sum of the parts, 0 to 1"),
-                dg.TableColumn("part_resolution", "float8"),
-                dg.TableColumn("part_sharpness", "float8"),
-                dg.TableColumn("part_exposure", "float8"),
-                dg.TableColumn("part_partner_position", "float8"),
-                dg.TableColumn("part_partners", "float8"),
-                dg.TableColumn("part_trust", "float8"),
+                dg.TableColumn("part_resolution", "float8", description="0 to 1: pixels"),
+                dg.TableColumn("part_sharpness", "float8", description="0 to 1: fine detail"),
+                dg.TableColumn("part_exposure", "float8", description="0 to 1: brightness and contrast"),
+                dg.TableColumn("part_partner_position", "float8", description="0 to 1: the partner's own order"),
+                dg.TableColumn("part_partners", "float8", description="0 to 1: how many partners show the picture"),
+                dg.TableColumn("part_trust", "float8", description="0 to 1: the partner's trust"),
             ]
         ),
         "dagster/table_name": "image_ledger.priorities",
@@ -50,7 +50,8 @@ def priorities(
 ) -> dg.MaterializeResult:
     """The best image of each image group and the order of the groups, with the parts of the score.
 
-    From `image_groups`, the features of the images and the partners' settings; only changed hotels are computed.
+    From `image_groups`, the features of the images (`fingerprints`) and the partners' trust (partners.yaml); runs
+    after `image_groups`. Only hotels where one of these changed are computed.
     """
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "priorities", f"shard:{context.partition_key}") as run:

@@ -40,7 +40,9 @@ _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
         dg.AssetCheckSpec(
             FAILED_SHARE,
             asset="raw_images",
-            description="A warning when more of a partner's images fail than `max_failed_share`.",
+            partitions_def=PARTNERS,
+            description="A warning, not a gate: more than `max_failed_share` (partners.yaml) of the partner's images "
+            "failed. Their reasons are in the metadata; the partner's next catalogue tries them again.",
         )
     ],
     metadata={
@@ -95,7 +97,9 @@ def raw_images(
                 "newly_available": tally["available"],
                 "newly_rejected": tally["rejected"],
                 "newly_failed": tally["failed"],
-                "reasons": dg.MetadataValue.json({f"{kind}: {why}": n for kind, why, n in outcomes if why}),
+                "not_available_by_reason": dg.MetadataValue.json(
+                    {f"{kind}: {why}": n for kind, why, n in outcomes if why}
+                ),
                 **run.finish(),
             },
             check_results=[_failed_share(totals["available"], totals["failed"], settings)],

@@ -73,14 +73,12 @@ async def judged_batches(
     A batch is cut at BATCH_IMAGES, BATCH_BYTES, or BATCH_SECONDS after its first image, whichever comes first. While
     the consumer keeps a batch, at most `at_once` images are judged and the fetching waits.
     """
-    finished: asyncio.Queue[Judged | None] = asyncio.Queue(maxsize=at_once)
+    # Unbounded, so that the end can be told even when nobody listens any more; the slots bound what is in it.
+    finished: asyncio.Queue[Judged | None] = asyncio.Queue()
     slots = asyncio.Semaphore(at_once)
 
     async def judge_one(arrived: Arrived) -> None:
-        try:
-            await finished.put(await asyncio.to_thread(judge, arrived, limits))
-        finally:
-            slots.release()
+        finished.put_nowait(await asyncio.to_thread(judge, arrived, limits))
 
     async def judge_all() -> None:
         try:
@@ -89,11 +87,11 @@ async def judged_batches(
                     await slots.acquire()
                     group.create_task(judge_one(arrived))
         finally:
-            await finished.put(None)
+            finished.put_nowait(None)
 
     producer = asyncio.create_task(judge_all())
     try:
-        while batch := await _next_batch(finished):
+        while batch := await _next_batch(finished, slots):
             yield batch
         await producer
     finally:
@@ -102,13 +100,11 @@ async def judged_batches(
             await producer
 
 
-async def _next_batch(finished: asyncio.Queue[Judged | None]) -> list[Judged]:
-    """The next micro-batch; empty at the end of the stream."""
-    first = await finished.get()
-    if first is None:
-        return []
-    batch, size = [first], len(first.data)
-    deadline = asyncio.get_running_loop().time() + BATCH_SECONDS
+async def _next_batch(finished: asyncio.Queue[Judged | None], slots: asyncio.Semaphore) -> list[Judged]:
+    """The next micro-batch, freeing the slot of each image in it; empty at the end of the stream."""
+    batch: list[Judged] = []
+    size = 0
+    deadline: float | None = None
     while len(batch) < BATCH_IMAGES and size < BATCH_BYTES:
         try:
             async with asyncio.timeout_at(deadline):
@@ -118,6 +114,8 @@ async def _next_batch(finished: asyncio.Queue[Judged | None]) -> list[Judged]:
         if judged is None:
             finished.put_nowait(None)
             break
+        slots.release()
         batch.append(judged)
         size += len(judged.data)
+        deadline = deadline or asyncio.get_running_loop().time() + BATCH_SECONDS
     return batch

@@ -47,20 +47,23 @@ Image.MAX_IMAGE_PIXELS = None
             GATE,
             asset="renditions",
             blocking=True,
-            description="At most 10, or one in a hundred, of the shard's published images cannot be rendered.",
+            partitions_def=RELEASE_SHARDS,
+            description="At most 10, or one in a hundred, of the shard's published images cannot be rendered. When "
+            "closed, rendering itself is probably broken: mend `renditions.yaml` or the installation, then materialise "
+            "the shard again.",
         )
     ],
     metadata={
         "dagster/column_schema": dg.TableSchema(
             columns=[
                 dg.TableColumn("sha256", "bytea", description="the content it was made from"),
-                dg.TableColumn("recipe", "text"),
+                dg.TableColumn("recipe", "text", description="its name in renditions.yaml"),
                 dg.TableColumn("recipe_digest", "text", description="of all that changes the recipe's output"),
                 dg.TableColumn("key", "text", description="where it lies in the store"),
-                dg.TableColumn("width", "int"),
-                dg.TableColumn("height", "int"),
-                dg.TableColumn("bytes", "int"),
-                dg.TableColumn("format", "text"),
+                dg.TableColumn("width", "int", description="pixels"),
+                dg.TableColumn("height", "int", description="pixels"),
+                dg.TableColumn("bytes", "int", description="size of the object"),
+                dg.TableColumn("format", "text", description="jpeg, webp or png"),
             ]
         ),
         "dagster/table_name": "image_ledger.renditions",
@@ -74,7 +77,8 @@ def renditions(
 ) -> dg.MaterializeResult:
     """Every published image in all recipes, made once per content and recipe.
 
-    From the bytes of `raw_images` and `renditions.yaml`; only what is not in the store yet is made.
+    From `priorities`, the bytes of `raw_images` and `renditions.yaml`; runs after `priorities`. Only what is not in
+    the store yet is made.
     """
     shard = partition_shard(context, methods)
     made_count = made_bytes = 0
@@ -113,13 +117,14 @@ def renditions(
             galleries.record_shard(run.connection, shard, "renditions", digest, hotels, made_count)
         return dg.MaterializeResult(
             metadata={
+                "hotels": hotels,
                 "published_images": published,
                 "renditions_made": made_count,
-                "bytes_made": made_bytes,
+                "renditions_made_bytes": made_bytes,
                 "unrenderable_images": len(failed),
                 **run.finish(),
             },
-            check_results=[check_result(gate)],
+            check_results=[check_result(context, gate, unrenderable_images=len(failed))],
         )
 
 

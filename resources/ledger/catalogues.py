@@ -262,6 +262,12 @@ def reject_reasons(connection: Connection, partner_id: str, version: str) -> dic
     )
 
 
+def count_entries(connection: Connection, partner_id: str) -> int:
+    """How many entries the partner's applied catalogue has."""
+    counted = one_row(connection, "SELECT count(*) FROM catalogue_entries WHERE partner_id = %s", [partner_id])
+    return int(counted[0])
+
+
 def count_rejected(connection: Connection, partner_id: str, version: str) -> int:
     """How many rows of this catalogue version were rejected."""
     return int(

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from resources.ledger.schema import LEDGER_SCHEMA
@@ -29,16 +29,9 @@ class Ledger:
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection in autocommit mode, closed at the end. Group writes with `with connection.transaction():`."""
-        with psycopg.connect(
-            self.url, autocommit=True, options=f"-c search_path={LEDGER_SCHEMA} -c timezone=UTC"
-        ) as connection:
+        options = f"{conninfo_to_dict(self.url).get('options', '')} -c search_path={LEDGER_SCHEMA} -c timezone=UTC"
+        with psycopg.connect(self.url, autocommit=True, options=options) as connection:
             yield connection
-
-    @property
-    def place(self) -> str:
-        """The database without its credentials, for messages."""
-        parts = urlsplit(self.url)
-        return f"{parts.hostname or 'local socket'}{f':{parts.port}' if parts.port else ''}{parts.path}"
 
 
 def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,0 +1,70 @@
+"""Worlds made in the middle of a test, each with a ledger and a store of its own, gone when their block ends."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from end_to_end.world import World
+
+from image_assets.methods import Methods
+from image_assets.renditions import load_recipes
+from resources.environment import PROJECT
+from resources.ledger import Ledger
+from resources.ledger.schema import migrate
+from resources.object_store import ObjectStore, open_store
+from resources.partners import load_partners
+
+PARTNERS = ("alpha", "$gamma", "Ünï")
+
+
+@contextmanager
+def fresh_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a new, migrated database on the server at `postgres_url`."""
+    name = f"world_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    try:
+        url = postgres_url.replace("/postgres?", f"/{name}?")
+        migrate(url)
+        yield url
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@contextmanager
+def fresh_world(postgres_url: str) -> Iterator[World]:
+    """An empty world without limits on what a catalogue or a release may take away."""
+    with fresh_database(postgres_url) as database_url, tempfile.TemporaryDirectory() as folder:
+        partners_file = write_partners(Path(folder) / "partners.yaml")
+        yield world_at(f"file://{folder}/store", database_url, partners_file)
+
+
+def write_partners(file: Path, partners: Sequence[str] = PARTNERS) -> Path:
+    """A partners file for partners on this machine whose catalogues may shrink as they like."""
+    settings = {"allow_private_addresses": True, "max_deleted_share": 1.0}
+    file.write_text(json.dumps({"partners": dict.fromkeys(partners, settings)}))
+    return file
+
+
+def world_at(store_url: str, database_url: str, partners_file: Path) -> World:
+    """The world that lies in a store and a database, which may be old ones."""
+    recipes = load_recipes(PROJECT / "renditions.yaml")
+    methods = Methods(recipes, max_lost_hotels_share=1.0)
+    return World(open_store(store_url), Ledger(database_url), load_partners(partners_file), methods)
+
+
+def newest_files(store: ObjectStore) -> list[str]:
+    """The keys that count in the end: the newest catalogue of each partner, the newest data release."""
+    newest: dict[str, str] = {}
+    for folder in ("catalogues", "data-releases"):
+        for item in store.objects(folder):
+            name = item.key.rpartition("/")[0]
+            newest[name] = max(newest.get(name, ""), item.key)
+    return sorted(newest.values())

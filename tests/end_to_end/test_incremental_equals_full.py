@@ -1,0 +1,204 @@
+"""Incremental equals full: after any history, the manifest is that of a fresh ledger which saw only the end of it.
+
+The partners' servers give the same answers to both: a picture behind a URL changes together with the entry's version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import pytest
+from end_to_end.fresh_worlds import PARTNERS, fresh_world, newest_files
+from end_to_end.world import World
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from partner_site import PartnerSite, partner_site
+from pictures import centre_crop, drawn, jpeg, scaled
+from PIL import Image
+
+import image_assets.raw_images.asset
+from image_assets.pending_work import INGEST
+from resources.image_fetcher import FetchLimits
+
+ACCOMMODATIONS = ("1", "0123", "$abc", "Ünï/cødé")
+HOTELS = ("H1", "h 2", "Ü3")
+INGEST_STAGES = ("catalogue_diffs", "raw_images", "fingerprints")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A partner's catalogue; `again`: under the name of its last one."""
+
+    partner: str
+    entries: tuple[tuple[str, int, int | None, str | None], ...]  # accommodation, image, position, caption
+    versions: tuple[int, ...]  # of each image
+    again: bool
+
+
+@dataclass(frozen=True)
+class Release:
+    """A data release: (hotel, partner, accommodation) each; `again`: under the name of the last one."""
+
+    rows: tuple[tuple[str, str, str], ...]
+    again: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """The first pieces of what is pending are done, of a partner's work only the first stages; None: all is done."""
+
+    pieces: int | None
+    stages: int
+
+
+Event = Offer | Release | Work
+
+
+def image_answers() -> list[Callable[[int], bytes | int]]:
+    """What a partner's server answers for each of its images, by the entry's version."""
+
+    def picture(seed: int, edit: Callable[[Image.Image], Image.Image] = lambda image: image) -> Callable[[int], bytes]:
+        return cache(lambda version: jpeg(edit(drawn(seed + 100 * version, 480, 360))))
+
+    def too_small(version: int) -> bytes:
+        return jpeg(drawn(version, 240, 180))
+
+    def page(version: int) -> bytes:
+        return b"<html>no picture</html>"
+
+    return [
+        picture(0),
+        picture(0, lambda image: scaled(image, 0.75)),
+        picture(0, lambda image: centre_crop(image, 0.2)),
+        picture(1),
+        picture(1, lambda image: scaled(image, 0.9)),
+        picture(2),
+        lambda version: picture(3)(version) if version != 1 else 404,
+        lambda version: 404,
+        lambda version: 500,
+        cache(too_small),
+        page,
+    ]
+
+
+ANSWERS = image_answers()
+
+
+def offers() -> st.SearchStrategy[Offer]:
+    entry = st.tuples(
+        st.sampled_from(ACCOMMODATIONS),
+        st.integers(0, len(ANSWERS) - 1),
+        st.none() | st.integers(1, 4),
+        st.sampled_from((None, "pool", "Zimmer «süß»")),
+    )
+    return st.builds(
+        Offer,
+        partner=st.sampled_from(PARTNERS),
+        entries=st.lists(entry, min_size=1, max_size=10, unique_by=lambda e: e[:2]).map(tuple),
+        versions=st.tuples(*[st.integers(0, 2)] * len(ANSWERS)),
+        again=st.booleans(),
+    )
+
+
+def releases() -> st.SearchStrategy[Release]:
+    row = st.tuples(st.sampled_from(HOTELS), st.sampled_from(PARTNERS), st.sampled_from(ACCOMMODATIONS))
+    rows = st.lists(row, min_size=4, max_size=12, unique_by=lambda r: r[1:]).map(tuple)
+    return st.builds(Release, rows=rows, again=st.booleans())
+
+
+def histories() -> st.SearchStrategy[list[Event]]:
+    """Events in any order, a data release last."""
+    work = st.builds(Work, pieces=st.none() | st.integers(1, 6), stages=st.integers(1, 3))
+    events = st.lists(st.one_of(offers(), offers(), work, releases()), min_size=5, max_size=9)
+    return st.builds(lambda first, others, last: [first, *others, last], offers(), events, releases())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_pauses() -> Iterator[None]:
+    """Servers' errors are tried again as always, without the pauses between the attempts."""
+    with pytest.MonkeyPatch.context() as patch:
+        limits = partial(FetchLimits, backoff_seconds=0.01)
+        patch.setattr(image_assets.raw_images.asset, "FetchLimits", limits)
+        yield
+
+
+class History:
+    """Plays events in a world; versions of catalogues and releases count up in name order."""
+
+    def __init__(self, world: World, site: PartnerSite):
+        self.world = world
+        self.site = site
+        self.catalogues = dict.fromkeys(PARTNERS, 0)
+        self.releases = 0
+
+    def play(self, event: Event) -> None:
+        match event:
+            case Offer():
+                self.catalogues[event.partner] += not (event.again and self.catalogues[event.partner])
+                self.world.offer(event.partner, f"v{self.catalogues[event.partner]:03}", self.entries(event))
+            case Release():
+                self.releases += not (event.again and self.releases)
+                self.world.release(f"r{self.releases:03}", event.rows)
+                self.world.pending()  # the sensor sees it
+            case Work(pieces=None):
+                self.world.settle()
+            case Work():
+                self.work(event)
+
+    def entries(self, offer: Offer) -> list[dict[str, Any]]:
+        found = []
+        for accommodation, image, position, caption in offer.entries:
+            version = offer.versions[image]
+            url = self.site.serve(f"/{PARTNERS.index(offer.partner)}/{image}.jpg", ANSWERS[image](version))
+            entry = {"accommodation_id": accommodation, "url": url, "position": position, "caption": caption}
+            # Version 0 is left out: entries without a version are the usual ones.
+            found.append({**entry, **({"version": str(version)} if version else {})})
+        return found
+
+    def work(self, event: Work) -> None:
+        for work in self.world.pending().work[: event.pieces]:
+            assets = (work.assets or INGEST_STAGES)[: event.stages] if work.job == INGEST else work.assets
+            self.world.materialise(type(work)(work.job, work.partition_key, work.input_digest, work.size, assets))
+
+
+def in_the_end(world: World) -> tuple[list[dict[str, Any]], bytes]:
+    """The manifest, as rows and as bytes, once nothing is left to do."""
+    world.settle()
+    pending = world.pending()
+    assert (pending.work, pending.waiting, pending.stopped, pending.problems) == ([], [], [], [])
+    return world.manifest(), world.manifest_bytes()
+
+
+def assert_incremental_equals_full(postgres_url: str, history: Sequence[Event]) -> None:
+    with partner_site() as site:
+        with fresh_world(postgres_url) as world:
+            played = History(world, site)
+            for event in history:
+                played.play(event)
+            rows, manifest = in_the_end(world)
+            files = {key: world.store.get(key) for key in newest_files(world.store)}
+        with fresh_world(postgres_url) as world:
+            for key, content in files.items():
+                world.store.put(key, content)
+            full_rows, full_manifest = in_the_end(world)
+    assert rows == full_rows
+    assert manifest == full_manifest
+
+
+_EACH = {"suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+
+@given(history=histories())
+@settings(max_examples=3, **_EACH)
+def test_after_some_histories_the_manifest_is_that_of_a_fresh_ledger(postgres_url: str, history: list[Event]) -> None:
+    assert_incremental_equals_full(postgres_url, history)
+
+
+@pytest.mark.long
+@given(history=histories())
+@settings(max_examples=40, **_EACH)
+def test_after_many_histories_the_manifest_is_that_of_a_fresh_ledger(postgres_url: str, history: list[Event]) -> None:
+    assert_incremental_equals_full(postgres_url, history)
