@@ -106,7 +106,9 @@ class TalksWay:
     def _fingerprint(self, offers: Sequence[Offer]) -> dict[str, list[str]]:
         """36 hexadecimal hashes of every picture, as a database would keep them."""
         return {
-            offer.url: [f"{value:016x}" for value in fingerprint_the_talks_way(self._file(offer.url).read_bytes(), "dhash")]
+            offer.url: [
+                f"{value:016x}" for value in fingerprint_the_talks_way(self._file(offer.url).read_bytes(), "dhash")
+            ]
             for offer in offers
         }
 

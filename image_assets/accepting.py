@@ -6,7 +6,9 @@ Does not belong here: the gates' rules (each is in its asset).
 from __future__ import annotations
 
 from resources.ledger import Ledger
-from resources.ledger.operations import accept_gate, gates
+from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, accept_gate, gates
+
+_OF_A_RELEASE = ("image_groups", "renditions", "image_release")
 
 
 def accept_held_catalogue(ledger: Ledger, partner_id: str, version: str) -> str | None:
@@ -14,20 +16,34 @@ def accept_held_catalogue(ledger: Ledger, partner_id: str, version: str) -> str 
     with ledger.connect() as connection:
         held = [g for g in gates(connection) if g.asset == "catalogue_diffs" and g.partition_key == partner_id]
         for gate in held:
-            if gate.input_digest.rpartition(":")[0] == version and not gate.passed:
+            if _version(gate) == version and not gate.passed:
                 accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
                 return None
     if held and not held[0].passed:
-        return f"{partner_id}: held is version {held[0].input_digest.rpartition(':')[0]}, not {version}."
+        return f"{partner_id}: held is version {_version(held[0])}, not {version}."
     return f"{partner_id}: no catalogue is held."
 
 
 def accept_closed_release(ledger: Ledger, release_id: str) -> str | None:
-    """Accept the closed gates of an image release; a message when none is closed."""
+    """Accept the closed gates of an image release and of its shards; a message when there is nothing to accept.
+
+    Renditions that are not in the store cannot be wished there: that gate opens when they are made again.
+    """
     with ledger.connect() as connection:
-        closed = [
-            g for g in gates(connection) if g.asset == "image_release" and g.partition_key == release_id and g.closed
-        ]
-        for gate in closed:
+        closed = [g for g in gates(connection) if g.closed and g.asset in _OF_A_RELEASE and _release(g) == release_id]
+        accepted = [gate for gate in closed if gate.gate != RENDITIONS_IN_STORE]
+        for gate in accepted:
             accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
-    return None if closed else f"No gate of release {release_id} is closed."
+    if closed and not accepted:
+        return f"{closed[0].message} They are made again by the next run; this cannot be accepted."
+    return None if accepted else f"No gate of release {release_id} is closed."
+
+
+def _release(gate: Gate) -> str:
+    """The release of a gate of a release or of one of its shards (`release|shard`)."""
+    return gate.partition_key.partition("|")[0]
+
+
+def _version(gate: Gate) -> str:
+    """The catalogue version of a `deleted_share` gate, whose digest is `version:etag:limit`."""
+    return gate.input_digest.rsplit(":", 2)[0]

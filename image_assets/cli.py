@@ -28,33 +28,49 @@ def say(line: str) -> None:
 def _clear_messages() -> Iterator[None]:
     """Users' mistakes and missing parts end in one message, not in a traceback."""
     import psycopg
+    from obstore.exceptions import BaseError as ObjectStoreError
+    from sqlalchemy.exc import DBAPIError
 
     from image_assets.renditions import RecipesFileError
     from image_assets.running import AlreadyRunning
+    from image_assets.services import DagsterSettingsError
     from image_assets.supervision import ProgramEnded
     from resources.ledger.embedded import EmbeddedPostgresError
-    from resources.object_store import StoreUrlError
+    from resources.object_store import StoreUrlError, store_fault
     from resources.partners import PartnersFileError
 
     try:
         yield
     except (
         AlreadyRunning,
+        DagsterSettingsError,
         EmbeddedPostgresError,
-        EnvironmentProblem,
         PartnersFileError,
         ProgramEnded,
         RecipesFileError,
         StoreUrlError,
     ) as error:
         raise click.ClickException(str(error)) from error
-    except psycopg.OperationalError as error:
-        raise click.ClickException(f"the database: {error}(image-assets doctor says more)") from error
+    except (psycopg.OperationalError, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise _told(f"the database: {cause}") from error
+    except ObjectStoreError as error:
+        raise _told(f"the store: {store_fault(error)}") from error
+    except OSError as error:
+        raise _told(store_fault(error)) from error
+
+
+def _told(problem: str) -> click.ClickException:
+    return click.ClickException(f"{' '.join(problem.split())} (image-assets doctor says what to do)")
 
 
 @click.group(help=__doc__.splitlines()[0] if __doc__ else None)
 def main() -> None:
-    """The command group."""
+    """The command group; what the environment says is checked before any module asks for it."""
+    try:
+        read_environment()
+    except EnvironmentProblem as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -79,6 +95,8 @@ def run(until_idle: bool) -> None:
         if not until_idle:
             run_for_ever(read_environment(), None, say)
         verdict = run_until_idle(read_environment(), say)
+    for note in verdict.notes:
+        say(f"NOTE      {note}")
     for reason in verdict.reasons:
         say(f"NOT DONE  {reason}")
     say("Idle: everything new is processed and published." if verdict.done else "Stopped: see above.")
@@ -105,7 +123,7 @@ def status() -> None:
             store = open_store(environment.store_url)
             lines = status_lines(
                 partners_overview(connection),
-                releases_overview(connection),
+                releases_overview(connection, SHARD_KEYS),
                 progress(connection, time.time() - _RECENT_SECONDS),
                 pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait),
                 len(SHARD_KEYS),

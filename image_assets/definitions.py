@@ -55,6 +55,7 @@ def read_methods(environment: Environment, partners: Partners) -> Methods:
         algorithm=algorithm,
         recipes=load_recipes(environment.renditions_file),
         limits=_limits(partners),
+        max_deleted_shares={name: settings.max_deleted_share for name, settings in partners.listed.items()},
         trust={name: settings.trust for name, settings in partners.listed.items() if settings.trust != 1.0},
     )
 

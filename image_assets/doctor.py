@@ -12,7 +12,6 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from obstore.exceptions import BaseError
@@ -21,12 +20,12 @@ from PIL import features
 from image_assets.catalogue_diffs.offered import offered_catalogues
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.renditions import RecipesFileError, load_recipes
-from image_assets.services import database
+from image_assets.services import OWN_DAGSTER_SETTINGS, DagsterSettingsError, database, own_dagster_settings
 from resources.environment import PROJECT, Environment
 from resources.ledger.embedded import EmbeddedPostgresError
 from resources.ledger.schema import schema_versions
-from resources.object_store import StoreUrlError, open_store
-from resources.partners import PartnersFileError, load_partners
+from resources.object_store import StoreUrlError, open_store, store_fault
+from resources.partners import PartnerHeaderError, PartnersFileError, load_partners, resolve_headers
 
 OLDEST_POSTGRES = 15
 
@@ -49,6 +48,7 @@ def findings(environment: Environment) -> Iterator[Finding]:
     checks: list[Callable[[Environment], Iterator[Finding]]] = [
         _versions,
         _home,
+        _dagster_settings,
         _partners_file,
         _renditions_file,
         _store,
@@ -92,27 +92,39 @@ def _home(environment: Environment) -> Iterator[Finding]:
         yield Finding(f"IMAGE_ASSETS_HOME {home}: {error.strerror}", "name a folder that this user can write")
 
 
+def _dagster_settings(environment: Environment) -> Iterator[Finding]:
+    try:
+        own = own_dagster_settings(environment)
+    except DagsterSettingsError as error:
+        yield Finding(str(error), "mend the file named here")
+        return
+    if own:
+        yield Finding(f"{OWN_DAGSTER_SETTINGS} replaces {', '.join(own)} of the project's dagster.yaml")
+
+
 def _partners_file(environment: Environment) -> Iterator[Finding]:
     if environment.partners_file is None:
         yield Finding("no partners.yaml: every partner has the defaults")
         return
     try:
         partners = load_partners(environment.partners_file)
-        for name, settings in partners.listed.items():
-            for header, value in settings.headers.items():
-                variable = getattr(value, "env", None)
-                if variable is not None and not os.environ.get(variable):
-                    yield Finding(f"partner {name}, header {header}: {variable} is not set", f"export {variable}")
-        yield Finding(f"PARTNERS_FILE {environment.partners_file}: {len(partners.listed)} partners")
-    except (PartnersFileError, OSError) as error:
-        yield Finding(_one_line(error), "mend the file named here")
+    except PartnersFileError as error:
+        for mistake in error.mistakes:
+            yield Finding(f"{environment.partners_file}: {_one_line(mistake)}", "mend the file named here")
+        return
+    for settings in partners.listed.values():
+        try:
+            resolve_headers(settings)
+        except PartnerHeaderError as error:
+            yield Finding(str(error), "set it for every command, or take the header out of the file")
+    yield Finding(f"PARTNERS_FILE {environment.partners_file}: {len(partners.listed)} partners")
 
 
 def _renditions_file(environment: Environment) -> Iterator[Finding]:
     try:
         recipes = load_recipes(environment.renditions_file)
         yield Finding(f"RENDITIONS_FILE {environment.renditions_file}: {len(recipes)} recipes")
-    except (RecipesFileError, OSError) as error:
+    except RecipesFileError as error:
         yield Finding(_one_line(error), "mend the file named here")
 
 
@@ -131,7 +143,7 @@ def _store(environment: Environment) -> Iterator[Finding]:
         return
     except (BaseError, OSError) as error:
         yield Finding(
-            f"store {environment.store_url}: {_one_line(error)[:300]}",
+            f"store {environment.store_url}: {store_fault(error)}",
             "check that bucket or folder exists, the credentials may put, get, list and delete, and AWS_ENDPOINT_URL",
         )
         return
@@ -147,7 +159,9 @@ def _database(environment: Environment) -> Iterator[Finding]:
         with database(environment) as url:
             yield from _database_at(url, embedded=environment.database_url is None)
     except EmbeddedPostgresError as error:
-        yield Finding(_one_line(error)[:400], f"look into {Path(environment.home) / 'postgres.log'}")
+        yield Finding(_one_line(error)[:400], f"look into {environment.home / 'postgres.log'}")
+    except OSError as error:
+        yield Finding(f"embedded PostgreSQL: {error}", "name an IMAGE_ASSETS_HOME that this user can write")
     except psycopg.OperationalError as error:
         yield Finding(
             f"DATABASE_URL: {_one_line(error)}", "check host, port, user, password, and that the database exists"
@@ -183,5 +197,5 @@ def _database_at(url: str, embedded: bool) -> Iterator[Finding]:
         yield Finding(f"the ledger's schema is {current}, the newest")
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())

@@ -15,20 +15,31 @@ from image_assets.image_groups import DEFAULT_POLICY, Policy
 from image_assets.priorities import RANKING_VERSION
 from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import Recipe, recipe_digest, recipes_digest
+from resources.ledger.catalogues import CatalogueVersion
+from resources.partners import PartnerSettings
 
 DEFAULT_ALGORITHM = "dhash"
 
 
 @dataclass(frozen=True)
 class Methods:
-    """All choices that change results. `trust` holds the partners whose trust is not 1."""
+    """All choices that change results or gates. `trust` and `max_deleted_shares` hold the partners that are listed."""
 
     recipes: tuple[Recipe, ...]
     limits: ScreeningLimits = field(default_factory=ScreeningLimits)
     algorithm: str = DEFAULT_ALGORITHM
     policy: Policy = DEFAULT_POLICY
     trust: Mapping[str, float] = field(default_factory=dict)
+    max_deleted_shares: Mapping[str, float] = field(default_factory=dict)
     max_lost_hotels_share: float = 0.1
+
+    def shrink_digest(self, catalogue: CatalogueVersion) -> str:
+        """Names a catalogue file and the limit that its gate `deleted_share` measures it by."""
+        return f"{catalogue.digest}:{self.max_deleted_share(catalogue.partner_id)}"
+
+    def max_deleted_share(self, partner_id: str) -> float:
+        """The share of a known partner's URLs that one catalogue may delete."""
+        return self.max_deleted_shares.get(partner_id, PartnerSettings.max_deleted_share)
 
     @property
     def screening(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from shlex import quote
 
 from image_assets.catalogue_diffs.offered import OfferedCatalogues, offered_catalogues
 from image_assets.hotel_groups.offered import OfferedReleases, offered_releases
@@ -85,7 +86,7 @@ def notice_newest_release(store: ObjectStore, ledger: Ledger) -> str | None:
     newest = offered_releases(store).newest
     if newest is None:
         return None
-    awaited = {partner: catalogue.version for partner, catalogue in offered_catalogues(store).newest.items()}
+    awaited = {partner: catalogue.digest for partner, catalogue in offered_catalogues(store).newest.items()}
     with ledger.connect() as connection:
         releases.notice_release(connection, newest.release_id, newest.object_key, newest.etag, awaited)
     return newest.release_id
@@ -105,7 +106,7 @@ def _pending_catalogues(
         )
         queued = _queued(state, methods)
         if catalogue is not None and new_catalogue:
-            reason = _stop_reason(catalogue, outcomes.get(partner_id), closed)
+            reason = _stop_reason(catalogue, outcomes.get(partner_id), methods, closed)
             if reason is None:
                 digest = input_digest(catalogue.version, catalogue.etag)
                 found.work.append(Work(INGEST, partner_id, digest, queued))
@@ -135,13 +136,14 @@ def _queued(state: PartnerState | None, methods: Methods) -> int:
     return state.queued_fetches + state.queued_fingerprints + int(changed)
 
 
-def _stop_reason(catalogue: CatalogueVersion, outcome: CatalogueOutcome | None, closed: list[Gate]) -> str | None:
+def _stop_reason(
+    catalogue: CatalogueVersion, outcome: CatalogueOutcome | None, methods: Methods, closed: list[Gate]
+) -> str | None:
     if outcome is None or outcome.etag != catalogue.etag:
         return None
     if outcome.outcome == "unreadable":
         return f"catalogue {catalogue.object_key}: {outcome.message}"
-    digest = f"{catalogue.version}:{catalogue.etag}"
-    return next(iter(_shut(closed, "catalogue_diffs", catalogue.partner_id, digest)), None)
+    return next(iter(_shut(closed, "catalogue_diffs", catalogue.partner_id, methods.shrink_digest(catalogue))), None)
 
 
 def _pending_release(
@@ -181,16 +183,18 @@ def _unsettled(
     newest = catalogues.newest
     outcomes = pending.catalogue_outcomes(connection, [(c.partner_id, c.version) for c in newest.values()])
     unsettled = []
-    for partner_id, version in sorted(release.awaited.items()):
-        state = states.get(partner_id)
-        stopped = partner_id in newest and _stop_reason(newest[partner_id], outcomes.get(partner_id), closed)
-        # A file that was taken away again is not waited for.
-        wanted = min(version, newest[partner_id].version) if partner_id in newest else version
-        applied = state is not None and state.version is not None and state.version >= wanted
-        waiting_for_catalogue = partner_id in newest and not applied and not stopped
-        if waiting_for_catalogue or _queued(state, methods):
+    for partner_id, awaited in sorted(release.awaited.items()):
+        state, catalogue = states.get(partner_id), newest.get(partner_id)
+        applied = None if state is None else f"{state.version}:{state.etag}"
+        # Only the newest file is ever applied: where it is not the awaited one, that was replaced or taken away.
+        settled = (
+            catalogue is None
+            or applied in (awaited, catalogue.digest)
+            or _stop_reason(catalogue, outcomes.get(partner_id), methods, closed) is not None
+        )
+        if not settled or _queued(state, methods):
             unsettled.append(partner_id)
-    return unsettled
+    return sorted({*unsettled, *_fingerprinted_otherwise(states, methods)})
 
 
 def _pending_galleries(
@@ -205,21 +209,38 @@ def _pending_galleries(
     digests = {
         stage: stage_digest(release, methods, stage) for stage in ("image_groups", "renditions", "image_release")
     }
+    accept = f"To publish all the same: image-assets accept-release {quote(release.release_id)}"
     built = galleries.built_shards(connection, release.release_id)
     for shard in shards:
         if built.get((shard, "renditions")) == digests["renditions"]:
             continue
         key = f"{release.release_id}|{shard}"
-        shut = [line for stage in ("image_groups", "renditions") for line in _shut(closed, stage, key, digests[stage])]
+        shut = [
+            f"{line} {accept}"
+            for stage in ("image_groups", "renditions")
+            for line in _shut(closed, stage, key, digests[stage])
+        ]
         found.stopped.extend(shut)
         if not shut:
             found.work.append(Work(BUILD, key, digests["renditions"], 0))
+    if found.work and (behind := _fingerprinted_otherwise(pending.partner_states(connection), methods)):
+        return PendingWork(
+            waiting=[
+                f"release {release.release_id}: waits for {methods.fingerprint} fingerprints of {', '.join(behind)}"
+            ]
+        )
     if found.work or found.stopped:
         return found
     published = releases.publication(connection, release.release_id)
     if published and published.input_digest == digests["image_release"] and is_current(store, published):
         return found
-    found.stopped.extend(_shut(closed, "image_release", release.release_id, digests["image_release"]))
+    shut = _shut(closed, "image_release", release.release_id, digests["image_release"])
+    found.stopped.extend(f"{line} {accept}" for line in shut)
     if not found.stopped:
         found.work.append(Work(PUBLISH, release.release_id, digests["image_release"], 0))
     return found
+
+
+def _fingerprinted_otherwise(states: dict[str, PartnerState], methods: Methods) -> list[str]:
+    """Partners whose pictures have their fingerprints by another method than the present one."""
+    return sorted(name for name, state in states.items() if state.fingerprint_method not in (None, methods.fingerprint))

@@ -15,7 +15,7 @@ import psutil
 from dagster import DagsterInstance
 
 from image_assets.definitions import read_methods
-from image_assets.services import ready_ledger
+from image_assets.services import dagster_instance, ready_ledger
 from image_assets.store_pages import serve_pages
 from image_assets.supervision import (
     SupervisedElsewhere,
@@ -33,6 +33,7 @@ from resources.object_store import open_store
 from resources.partners import load_partners
 
 _WATCH_SECONDS = 1.0
+_TAKEOVER_SECONDS = 0.2
 
 
 class AlreadyRunning(RuntimeError):
@@ -52,7 +53,7 @@ def run_for_ever(environment: Environment, ui_port: int | None, say: Callable[[s
         say(f"Starting in {environment.home} …")
         with ready_ledger(environment), _pages(environment, ui_port):
             _check_users_files(environment)
-            instance = DagsterInstance.get()
+            instance = dagster_instance(environment)
             fail_orphaned_runs(instance)
             with run_dagster(supervision, instance, os.environ, ui_port=ui_port) as processes:
                 say(f"Store: {environment.store_url}")
@@ -76,18 +77,18 @@ def run_until_idle(environment: Environment, say: Callable[[str], None]) -> Verd
                 try:
                     if isinstance(supervision, Supervision):
                         return _work_until_idle(environment, supervision, ledger, say)
+                    mark, check = _other(supervision.pid, say)
                     say(f"Process {supervision.pid} is at work on {environment.home}; waiting with it.")
-                    mark, check = _other(supervision.pid)
-                    return _wait(environment, ledger, DagsterInstance.get(), mark, say, check)
+                    return _wait(environment, ledger, dagster_instance(environment), mark, say, check)
                 except _SupervisorGone:
-                    say("It ended; taking over.")
+                    time.sleep(_TAKEOVER_SECONDS)
 
 
 def _work_until_idle(
     environment: Environment, supervision: Supervision, ledger: Ledger, say: Callable[[str], None]
 ) -> Verdict:
     _check_users_files(environment)
-    instance = DagsterInstance.get()
+    instance = dagster_instance(environment)
     fail_orphaned_runs(instance)
     with run_dagster(supervision, instance, os.environ) as processes:
         return _wait(environment, ledger, instance, supervision.mark, say, processes.check)
@@ -101,18 +102,16 @@ def _wait(
     say: Callable[[str], None],
     check: Callable[[], None],
 ) -> Verdict:
-    methods = read_methods(environment, load_partners(environment.partners_file))
-    store = open_store(environment.store_url)
-    return wait_until_idle(environment, store, ledger, methods, instance, supervisor, say, check)
+    return wait_until_idle(environment, open_store(environment.store_url), ledger, instance, supervisor, say, check)
 
 
 def _check_users_files(environment: Environment) -> None:
-    """Mistakes in the users' files are told before anything starts."""
+    """Mistakes in the users' files, and a store that does not answer, are told before anything starts."""
     read_methods(environment, load_partners(environment.partners_file))
-    open_store(environment.store_url)
+    any(open_store(environment.store_url).objects("data-releases"))
 
 
-def _other(pid: int) -> tuple[str, Callable[[], None]]:
+def _other(pid: int, say: Callable[[str], None]) -> tuple[str, Callable[[], None]]:
     """The mark of the supervisor that is at work, and a check that raises when it is gone."""
     try:
         mark = mark_of(pid)
@@ -120,7 +119,16 @@ def _other(pid: int) -> tuple[str, Callable[[], None]]:
         raise _SupervisorGone from None
 
     def check() -> None:
-        if not psutil.pid_exists(pid):
+        if not _lives(pid, mark):
+            say("It ended; taking over.")
             raise _SupervisorGone
 
     return mark, check
+
+
+def _lives(pid: int, mark: str) -> bool:
+    """Whether the process is still that one and at work: a killed one that nobody reaped is not."""
+    try:
+        return mark_of(pid) == mark and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False

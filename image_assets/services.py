@@ -7,16 +7,26 @@ Belongs here: setting the environment that Dagster's processes inherit. Does not
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import yaml
+from dagster import DagsterError, DagsterInstance, DagsterInvalidConfigError
+from dagster_shared.check import CheckError
 
 from resources.environment import PROJECT, Environment
 from resources.ledger import Ledger
 from resources.ledger.database_url import dagster_url
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import DAGSTER_SCHEMA, migrate
+
+OWN_DAGSTER_SETTINGS = "dagster.own.yaml"
+
+
+class DagsterSettingsError(ValueError):
+    """The user's `dagster.own.yaml` cannot be used; the message names the file and the reason."""
 
 
 @contextmanager
@@ -58,10 +68,40 @@ def dagster_home(environment: Environment) -> Path:
 
 
 def write_dagster_home(environment: Environment) -> None:
-    """Put the project's dagster.yaml where Dagster looks for it, unless the user has one there of their own."""
+    """Put the project's dagster.yaml where Dagster looks for it, with the user's own top-level blocks over its own.
+
+    Theirs are in `dagster.own.yaml` beside it. Raises DagsterSettingsError when that is no such file.
+    """
     home = dagster_home(environment)
     home.mkdir(parents=True, exist_ok=True)
-    theirs = home / "dagster.own.yaml"
+    settings = yaml.safe_load((PROJECT / "dagster.yaml").read_text()) | own_dagster_settings(environment)
     fresh = home / ".dagster.yaml.new"
-    shutil.copyfile(theirs if theirs.exists() else PROJECT / "dagster.yaml", fresh)
+    fresh.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False))
     fresh.replace(home / "dagster.yaml")
+
+
+def own_dagster_settings(environment: Environment) -> dict[str, Any]:
+    """The blocks of the user's `dagster.own.yaml`; none without one. Raises DagsterSettingsError."""
+    file = dagster_home(environment) / OWN_DAGSTER_SETTINGS
+    try:
+        content = yaml.safe_load(file.read_text()) if file.exists() else {}
+    except (yaml.YAMLError, ValueError, OSError) as error:
+        raise DagsterSettingsError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content or {}, dict):
+        raise DagsterSettingsError(f"{file}: expected blocks of dagster.yaml, such as compute_logs")
+    return content or {}
+
+
+def dagster_instance(environment: Environment) -> DagsterInstance:
+    """Dagster's instance of the home that was written, with all that it otherwise makes when first needed.
+
+    Raises DagsterSettingsError when Dagster refuses the settings.
+    """
+    try:
+        instance = DagsterInstance.get()
+        _ = instance.compute_log_manager, instance.run_launcher, instance.run_coordinator
+    except (DagsterError, CheckError) as error:
+        file = dagster_home(environment) / OWN_DAGSTER_SETTINGS
+        reason = error.errors[0].message if isinstance(error, DagsterInvalidConfigError) else str(error)
+        raise DagsterSettingsError(f"{file}: Dagster refuses it: {' '.join(reason.split())[:300]}") from error
+    return instance

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dagster as dg
 
 from image_assets.methods import Methods, input_digest
-from image_assets.partitions import BUCKETS, shard_buckets
-from resources.ledger import Connection, releases
+from image_assets.partitions import BUCKETS, RELEASE_SHARDS, shard_buckets
+from resources.ledger import Connection, galleries, releases
 from resources.ledger.galleries import Shard
 from resources.ledger.releases import DataRelease
 
@@ -29,8 +29,8 @@ def whole_release(release_id: str, methods: Methods) -> Shard:
 
 def partition_shard(context: dg.AssetExecutionContext, methods: Methods) -> Shard:
     """The shard of the running partition."""
-    assert isinstance(context.partition_key, dg.MultiPartitionKey)
-    keys = context.partition_key.keys_by_dimension
+    # Read from the text: a run launched without the tags of the single dimensions has a plain key.
+    keys = RELEASE_SHARDS.get_partition_key_from_str(str(context.partition_key)).keys_by_dimension
     return shard_of(keys["release"], keys["shard"], methods)
 
 
@@ -42,6 +42,15 @@ def loaded_release(connection: Connection, release_id: str) -> DataRelease:
             f"Data release {release_id} is not loaded: materialise hotel_groups for it first.", allow_retries=False
         )
     return release
+
+
+def require_stage(connection: Connection, shard: Shard, release: DataRelease, methods: Methods, stage: str) -> None:
+    """An earlier stage of the shard is up to date; otherwise a failure that says what to run first."""
+    built = galleries.built_shards(connection, shard.release_id).get((shard.key, stage))
+    if built != stage_digest(release, methods, stage):
+        raise dg.Failure(
+            f"{stage} of {shard.release_id}|{shard.key} is not up to date: materialise it first.", allow_retries=False
+        )
 
 
 def stage_digest(release: DataRelease, methods: Methods, stage: str) -> str:

@@ -83,7 +83,8 @@ class StageRun:
 def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lease_name: str) -> Iterator[StageRun]:
     """Hold the lease of the partition (`partner:…`, `release:…` or `shard:…`) and a connection while the block runs.
 
-    An infrastructure fault goes on as it is, to be retried; any other error becomes a failure that is not.
+    An infrastructure fault goes on as it is, to be retried; any other error, and the fault of the last retry (of which
+    Dagster would only say that retries are exceeded), becomes a failure that is not.
     """
     try:
         with lease(ledger, lease_name, context.run_id), ledger.connect() as connection:
@@ -91,7 +92,7 @@ def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lea
     except dg.Failure:
         raise
     except Exception as error:
-        if _is_infrastructure_fault(error):
+        if _is_infrastructure_fault(error) and context.retry_number < INFRASTRUCTURE_RETRIES.max_retries:
             raise
         raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
@@ -99,6 +100,8 @@ def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lea
 def _is_infrastructure_fault(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         return all(_is_infrastructure_fault(each) for each in error.exceptions)
+    if isinstance(error, FileNotFoundError):
+        return False  # an object that is not there will not come back by waiting
     return isinstance(error, _INFRASTRUCTURE_FAULTS)
 
 

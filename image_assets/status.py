@@ -54,5 +54,5 @@ def _release_state(release: ReleaseOverview, shards: int) -> str:
         return f"unreadable: {release.message}"
     seen = f"{release.hotels:,} hotels, {release.images:,} images"
     if release.published_at is None:
-        return f"{seen}; {min(release.shards_built, shards)} of {shards} shards built, not published"
+        return f"{seen}; {release.shards_built} of {shards} shards built, not published"
     return f"{seen}; published {release.published_at} as {release.manifest_key}"

@@ -6,11 +6,13 @@ Only for `image-assets dev` on this machine. Does not belong here: what the page
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 PAGES_VARIABLE = "IMAGE_ASSETS_PAGES"
@@ -36,8 +38,7 @@ def serve_pages(store_url: str, port: int) -> Iterator[None]:
         return
     os.environ[PAGES_VARIABLE] = f"http://127.0.0.1:{port}"
     handler = partial(_QuietHandler, directory=unquote(parts.path))
-    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
-        server.daemon_threads = True
+    with _QuietServer(("127.0.0.1", port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -45,6 +46,15 @@ def serve_pages(store_url: str, port: int) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that leaves a page before all of it has come is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from dagster import DagsterEventType, DagsterInstance
 
-from image_assets.methods import Methods
+from image_assets.definitions import read_methods
 from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import Work, pending_work
 from image_assets.progress_lines import progress_lines
@@ -20,10 +20,14 @@ from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.ledger.operations import Progress, progress
 from resources.object_store import ObjectStore
+from resources.partners import load_partners
 from sensors.requests import Attempts, active_runs, attempts
 
 _ASK_SECONDS = 1.0
 _PRINT_SECONDS = 5.0
+# Sensors tick every few seconds, on a busy machine every minute.
+_PATIENCE_SECONDS = 300.0
+_LOOK_AT_SENSORS = "is it switched off in the UI, or does it fail (logs/daemon.log)?"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Verdict:
     """How it ended: nothing left (`reasons` empty), or what is stuck or closed, a line each."""
 
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # objects in the store that are no catalogue or release: told, and no reason
 
     @property
     def done(self) -> bool:
@@ -42,7 +47,6 @@ def wait_until_idle(
     environment: Environment,
     store: ObjectStore,
     ledger: Ledger,
-    methods: Methods,
     instance: DagsterInstance,
     supervisor: str,
     say: Callable[[str], None],
@@ -52,10 +56,14 @@ def wait_until_idle(
 
     `say` gets progress lines; `check_processes` is called about once a second and raises to end the waiting.
     """
-    since, last_printed, last_lines = time.time(), time.time(), list[str]()
+    since = last_printed = last_active = time.time()
+    last_lines: list[str] = []
     while True:
         check_processes()
-        verdict = _verdict(environment, store, ledger, methods, instance, supervisor)
+        if active_runs(instance):
+            last_active = time.time()
+        patient = time.time() - last_active < _PATIENCE_SECONDS
+        verdict = _verdict(environment, store, ledger, instance, supervisor, patient)
         finished = verdict is not None
         if finished or time.time() - last_printed >= _PRINT_SECONDS:
             last_printed = time.time()
@@ -78,23 +86,33 @@ def _verdict(
     environment: Environment,
     store: ObjectStore,
     ledger: Ledger,
-    methods: Methods,
     instance: DagsterInstance,
     supervisor: str,
+    patient: bool,
 ) -> Verdict | None:
-    """None while something runs or can run."""
+    """None while something runs or can run; what nobody asks for is waited for only while `patient`."""
     # Runs first: what a run leaves behind when it ends in between is then seen as pending.
-    active = active_runs(instance)
+    if active_runs(instance):
+        return None
+    # Read anew each time, as sensors and runs do: the users' files may change meanwhile.
+    methods = read_methods(environment, load_partners(environment.partners_file))
     pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait)
     known = attempts(instance, pending.work, supervisor)
-    if active or any(not known[item.key].stuck for item in pending.work) or pending.unnoticed:
+    able = [item for item in pending.work if not known[item.key].stuck]
+    if (able or pending.unnoticed) and patient:
         return None
-    return Verdict((*_stuck(instance, pending.work, known), *pending.stopped, *pending.waiting, *pending.problems))
+    unasked = [f"{item.job} {item.partition_key}: no sensor asks for it; {_LOOK_AT_SENSORS}" for item in able]
+    if pending.unnoticed:
+        unasked.append(f"the newest data release: no sensor takes it up; {_LOOK_AT_SENSORS}")
+    stuck = _stuck(instance, [item for item in pending.work if item not in able], known)
+    return Verdict((*stuck, *unasked, *pending.stopped, *pending.waiting), tuple(pending.problems))
 
 
 def _stuck(instance: DagsterInstance, work: Sequence[Work], known: dict[str, Attempts]) -> list[str]:
     return [
-        f"{item.job} {item.partition_key}: failed {known[item.key].failures} times; "
+        f"{item.job} {item.partition_key}: cancelled by hand"
+        if known[item.key].cancelled
+        else f"{item.job} {item.partition_key}: failed {known[item.key].failures} times; "
         f"{failure_message(instance, known[item.key].last_failed_run)}"
         for item in work
     ]

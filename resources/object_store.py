@@ -195,4 +195,6 @@ def store_fault(error: Exception) -> str:
     answer = re.search(r"<Code>(.*?)</Code>(?:.*?<Message>(.*?)</Message>)?", text, re.DOTALL)
     if answer:
         return ": ".join(part for part in answer.groups() if part)
-    return " ".join(text.partition("\n\nDebug source")[0].split())
+    line = " ".join(text.partition("\n\nDebug source")[0].split())[:500]
+    request = re.search(r"Error performing [A-Z]+ (https?://\S+) in .*? - (.*)", line)
+    return f"{request[1]}: {request[2]}" if request else line

@@ -16,7 +16,7 @@ from sensors.requests import sensor_result
     jobs=[INGEST_CATALOGUE],
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Watches `catalogues/` in the store and the ledger's queues; asks for one ingest run per partner.",
+    description="Watches catalogues/ in the store and the ledger's queues; asks for one ingest run per partner.",
 )
 def catalogue_sensor(
     context: dg.SensorEvaluationContext,

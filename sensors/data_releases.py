@@ -16,8 +16,8 @@ from sensors.requests import sensor_result
     jobs=[LOAD_DATA_RELEASE, BUILD_HOTEL_SHARD, PUBLISH_IMAGE_RELEASE],
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Watches `data-releases/`; loads the newest release once its catalogues are settled, then builds its "
-    "shards and publishes it.",
+    description="Watches data-releases/ in the store; loads the newest release once its catalogues are settled, then "
+    "builds its shards and publishes it.",
 )
 def data_release_sensor(
     context: dg.SensorEvaluationContext,

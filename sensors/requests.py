@@ -6,22 +6,25 @@ Belongs here: looking at Dagster's own runs. Does not belong here: what is pendi
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 
 from image_assets.pending_work import PendingWork, Work
-from image_assets.supervision import ORPHANED_TAG
+from image_assets.supervision import ORPHANED_TAG, STOPPED_TAG
 from image_assets.supervision.following import SUPERVISOR_VARIABLE
 
 # In Dagster's own namespace, so that the UI's list of runs folds them away.
 WORK_TAG = "dagster/image_assets_work"
 ROUND_TAG = "dagster/image_assets_round"
 REQUESTS_A_TICK = 25
-# Dagster retries infrastructure faults by itself; a run that still fails this often needs a person.
+# Dagster retries infrastructure faults by itself; what still fails this often is given time, or needs a person.
 FAILURES_A_ROUND = 3
+_FIRST_REST_SECONDS = 15 * 60
+_LONGEST_REST_SECONDS = 6 * 3600
 
 ACTIVE = [
     DagsterRunStatus.QUEUED,
@@ -39,11 +42,24 @@ class Attempts:
     runs: int
     failures: int
     last_failed_run: str | None
+    last_failed_at: float = 0.0
+    cancelled: bool = False
 
     @property
     def stuck(self) -> bool:
-        """Whether it failed too often in this round to be asked for again."""
-        return self.failures >= FAILURES_A_ROUND
+        """Whether it failed too often in this round, or somebody cancelled it: not to be asked for again at once."""
+        return self.cancelled or self.failures >= FAILURES_A_ROUND
+
+    def able(self, now: float) -> bool:
+        """Whether to ask at the Unix time `now`. What is stuck rests 15 minutes, then ever longer, up to 6 hours.
+
+        What a person cancelled is theirs until its input changes or a new round begins.
+        """
+        if self.cancelled:
+            return False
+        extra = self.failures - FAILURES_A_ROUND
+        rest = min(_FIRST_REST_SECONDS * 4**extra, _LONGEST_REST_SECONDS) if extra >= 0 else 0
+        return now >= self.last_failed_at + rest
 
 
 def active_runs(instance: DagsterInstance) -> list[DagsterRun]:
@@ -58,19 +74,29 @@ def attempts(instance: DagsterInstance, work: Sequence[Work], supervisor: str) -
     """
     if not work:
         return {}
-    runs = instance.get_runs(RunsFilter(tags={WORK_TAG: [item.key for item in work]}))
-    found = {}
-    for item in work:
-        own = [run for run in runs if run.tags.get(WORK_TAG) == item.key]
-        failed = [
-            run
-            for run in own
-            if run.status == DagsterRunStatus.FAILURE
-            and run.tags.get(ROUND_TAG) == supervisor
-            and ORPHANED_TAG not in run.tags
-        ]
-        found[item.key] = Attempts(len(own), len(failed), failed[0].run_id if failed else None)
-    return found
+    records = instance.get_run_records(RunsFilter(tags={WORK_TAG: [item.key for item in work]}))
+    by_key: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_key.setdefault(record.dagster_run.tags[WORK_TAG], []).append(record)
+    return {item.key: _attempts(by_key.get(item.key, []), supervisor) for item in work}
+
+
+def _attempts(records: Sequence[RunRecord], supervisor: str) -> Attempts:
+    """`records` are newest first. Runs that ended because their processes did count neither way."""
+    ended = [
+        record
+        for record in records
+        if record.dagster_run.tags.get(ROUND_TAG) == supervisor
+        and not {ORPHANED_TAG, STOPPED_TAG} & record.dagster_run.tags.keys()
+    ]
+    failed = [record for record in ended if record.dagster_run.status == DagsterRunStatus.FAILURE]
+    return Attempts(
+        len(records),
+        len(failed),
+        failed[0].dagster_run.run_id if failed else None,
+        failed[0].end_time or failed[0].update_timestamp.timestamp() if failed else 0.0,
+        any(record.dagster_run.status == DagsterRunStatus.CANCELED for record in ended),
+    )
 
 
 def run_requests(instance: DagsterInstance, work: Sequence[Work]) -> list[dg.RunRequest]:
@@ -80,7 +106,8 @@ def run_requests(instance: DagsterInstance, work: Sequence[Work]) -> list[dg.Run
     supervisor = os.environ.get(SUPERVISOR_VARIABLE, "")
     known = attempts(instance, free, supervisor)
     # Stuck work is left out before the cut: much of it must not keep the rest from running.
-    able = [item for item in free if not known[item.key].stuck]
+    now = time.time()
+    able = [item for item in free if known[item.key].able(now)]
     return [_request(item, known[item.key].runs, supervisor) for item in able[:REQUESTS_A_TICK]]
 
 

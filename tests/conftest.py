@@ -5,6 +5,7 @@ Does not belong here: any room's own set-up.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from resources.ledger import Ledger
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import migrate
 from resources.object_store import ObjectStore, open_store
+
+# Read when the partitions are imported; fewer shards make shorter tests. Child processes inherit it.
+os.environ["HOTEL_SHARDS"] = "2"
 
 # The same examples in every run, however slow the machine.
 settings.register_profile("deterministic", derandomize=True, deadline=None)

@@ -5,18 +5,19 @@ Belongs here: the asset and its gate. Reading files is `formats`, the diff itsel
 
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 import dagster as dg
 
 from image_assets.catalogue_diffs.formats import UnreadableCatalogue, read_catalogue
 from image_assets.catalogue_diffs.offered import newest_catalogue
+from image_assets.methods import Methods
 from image_assets.partitions import PARTNERS
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion, DiffCounts
 from resources.ledger.operations import Gate, record_gate
 from resources.object_store import ObjectStore
-from resources.partners import Partners
 
 GATE = "deleted_share"
 
@@ -56,7 +57,7 @@ def catalogue_diffs(
     context: dg.AssetExecutionContext,
     ledger: dg.ResourceParam[Ledger],
     store: dg.ResourceParam[ObjectStore],
-    partners: dg.ResourceParam[Partners],
+    methods: dg.ResourceParam[Methods],
 ) -> dg.MaterializeResult:
     """The entries of each partner's newest catalogue, as new, updated, deleted and unchanged URLs.
 
@@ -70,21 +71,20 @@ def catalogue_diffs(
             raise dg.Failure(
                 f"There is no catalogue under catalogues/{partner_id}/ in {store.url}.", allow_retries=False
             )
-        digest = f"{catalogue.version}:{catalogue.etag}"
         if catalogues.applied_catalogue(run.connection, partner_id) == (catalogue.version, catalogue.etag):
+            message = f"{catalogue.version} is applied already."
             gate = record_gate(
                 run.connection,
-                Gate("catalogue_diffs", partner_id, GATE, digest, True, f"{catalogue.version} is applied already."),
+                Gate("catalogue_diffs", partner_id, GATE, methods.shrink_digest(catalogue), True, message),
             )
             known = catalogues.count_entries(run.connection, partner_id)
             return _result(context, run, catalogue, DiffCounts(0, 0, 0, known), gate)
         counts = _stage(run, store, catalogue)
-        gate = record_gate(run.connection, _deleted_share_gate(catalogue, counts, partners, digest))
+        gate = record_gate(run.connection, _deleted_share_gate(catalogue, counts, methods))
         if gate.closed:
             catalogues.record_outcome(run.connection, catalogue, "held", counts, gate.message)
         else:
             catalogues.apply(run.connection, catalogue, counts)
-        catalogues.close_staging(run.connection, partner_id)
         return _result(context, run, catalogue, counts, gate)
 
 
@@ -126,14 +126,13 @@ def _stage(run: StageRun, store: ObjectStore, catalogue: CatalogueVersion) -> Di
                     run.advance(len(batch.entries))
         except UnreadableCatalogue as error:
             catalogues.record_outcome(run.connection, catalogue, "unreadable", message=str(error))
-            catalogues.close_staging(run.connection, catalogue.partner_id)
             raise dg.Failure(str(error), allow_retries=False) from error
     catalogues.reject_duplicates(run.connection, catalogue, catalogue.object_key)
     return catalogues.diff(run.connection, catalogue.partner_id)
 
 
-def _deleted_share_gate(catalogue: CatalogueVersion, counts: DiffCounts, partners: Partners, digest: str) -> Gate:
-    limit = partners.of(catalogue.partner_id).max_deleted_share
+def _deleted_share_gate(catalogue: CatalogueVersion, counts: DiffCounts, methods: Methods) -> Gate:
+    limit = methods.max_deleted_share(catalogue.partner_id)
     passed = counts.deleted_share <= limit
     message = (
         f"Catalogue {catalogue.version} of {catalogue.partner_id} deletes {counts.deleted:,} of {counts.known:,} "
@@ -142,6 +141,6 @@ def _deleted_share_gate(catalogue: CatalogueVersion, counts: DiffCounts, partner
     if not passed:
         message += (
             f" Nothing was applied. If the partner means it: "
-            f"image-assets accept-shrink {catalogue.partner_id} {catalogue.version}"
+            f"image-assets accept-shrink {quote(catalogue.partner_id)} {quote(catalogue.version)}"
         )
-    return Gate("catalogue_diffs", catalogue.partner_id, GATE, digest, passed, message)
+    return Gate("catalogue_diffs", catalogue.partner_id, GATE, methods.shrink_digest(catalogue), passed, message)

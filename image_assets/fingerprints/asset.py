@@ -82,17 +82,21 @@ def fingerprints(
                 if isinstance(row, UnreadableImage)
             ]
             images.record_fingerprints(run.connection, partner_id, methods.fingerprint, rows, failures)
+            images.forget_contents(run.connection, [s for s, row in zip(page, measured, strict=True) if row is None])
             failed += len(failures)
             run.advance(len(page))
+        images.record_method(run.connection, partner_id, methods.fingerprint)
         return dg.MaterializeResult(metadata={"method": methods.fingerprint, "newly_failed": failed, **run.finish()})
 
 
-def _measure(store: ObjectStore, algorithm: str, sha256: str) -> FingerprintRow | UnreadableImage:
-    data = store.get(raw_image_key(sha256))
+def _measure(store: ObjectStore, algorithm: str, sha256: str) -> FingerprintRow | UnreadableImage | None:
+    """None: the original is not in the store any more, and must be fetched again."""
     try:
-        measured = measure(data, algorithm)
+        measured = measure(store.get(raw_image_key(sha256)), algorithm)
     except UnreadableImage as trouble:
         return trouble
+    except FileNotFoundError:
+        return None
     features = measured.features
     return FingerprintRow(
         sha256,

@@ -12,22 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image
 
 from image_assets.fingerprints.features import Features, extract_features
 from image_assets.fingerprints.hashing import crop_hashes, method_version
 from image_assets.fingerprints.luma import luma_thumbnail
-
-# What undoes each EXIF orientation; 1 is upright.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+from image_assets.shown_pixels import eight_bit, exif_orientation, laid_on_background, turned_upright
 
 
 class UnreadableImage(ValueError):
@@ -61,7 +51,8 @@ class Measurement:
 
 
 def fingerprint(data: bytes, algorithm: str = "dhash") -> Fingerprint:
-    """The fingerprint of an encoded picture, after its EXIF orientation was applied; of an animation, the first frame.
+    """The fingerprint of an encoded picture as it is shown: upright by its EXIF orientation, in 8 bits, on white where
+    it is transparent; of an animation, the first frame.
 
     Raises UnreadableImage for bytes that are no picture, ValueError for an unknown algorithm.
     """
@@ -85,8 +76,9 @@ def _decode(data: bytes) -> tuple[Image.Image, Image.Image]:
     """The picture, upright, and the same in mode "L"."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            orientation = exif_orientation(image)
             image.load()
-            upright = _turn_upright(image)
+            upright = turned_upright(_as_shown(image), orientation)
         return upright, upright.convert("L")
     except MemoryError:
         raise  # the machine's trouble, not the picture's
@@ -94,10 +86,11 @@ def _decode(data: bytes) -> tuple[Image.Image, Image.Image]:
         raise UnreadableImage(f"{type(error).__name__}: {error}") from error
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - the pixels are sound: a damaged EXIF block says nothing about them
+def _as_shown(image: Image.Image) -> Image.Image:
+    """What a viewer sees: `convert("L")` alone makes 16-bit grey white and shows what transparency hides."""
+    if image.mode.startswith("I"):
+        return eight_bit(image)
+    if not image.has_transparency_data:
         return image
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    seen = image if image.mode == "LA" else image.convert("RGBA")
+    return laid_on_background(seen.convert("L" if seen.mode == "LA" else "RGB"), seen.getchannel("A"))

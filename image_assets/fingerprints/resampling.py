@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_assets.fingerprints.blas import hold_blas_to_one_thread
+from image_assets.lanczos import PRECISION_BITS, lanczos_weights
 
 Span = tuple[int, int]
 
-_SUPPORT = 3.0  # of the Lanczos filter, in output pixels
-_PRECISION_BITS = 22
 # Pixels of one strip of the first pass: 1 MB as float64 stays in the cache, and a 50-megapixel picture never stands in
 # memory as float64.
 _STRIP_PIXELS = 1 << 17
@@ -87,8 +86,8 @@ def _vertical_first(columns: Sequence[Span], rows: Sequence[Span], size: tuple[i
 
 
 def _round_to_bytes(sums: NDArray[np.float64]) -> None:
-    sums += 1 << (_PRECISION_BITS - 1)
-    sums *= 2.0**-_PRECISION_BITS
+    sums += 1 << (PRECISION_BITS - 1)
+    sums *= 2.0**-PRECISION_BITS
     np.floor(sums, out=sums)
     np.clip(sums, 0, 255, out=sums)
 
@@ -105,22 +104,9 @@ def _weights(length: int, spans: tuple[Span, ...], size: int) -> NDArray[np.floa
 
 
 def _fill_span(weights: NDArray[np.float32], size: int) -> None:
-    """Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc`: `weights` is (length, size) zeros, filled in place."""
+    """Put the weights of one span into (length, size) zeros."""
     length = len(weights)
-    scale = length / size
-    filter_scale = max(scale, 1.0)
-    support = _SUPPORT * filter_scale
-    target = np.arange(size)
-    centre = (target + 0.5) * scale
-    # Pillow truncates towards zero; what is below zero is clamped anyway.
-    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
-    last = np.minimum((centre + support + 0.5).astype(np.int64), length)
-    source = first + np.arange(int((last - first).max()))[:, None]
-    x = (source - centre + 0.5) * (1.0 / filter_scale)
-    lanczos = np.where((x >= -_SUPPORT) & (x < _SUPPORT), np.sinc(x) * np.sinc(x / 3), 0.0)
-    lanczos[source >= last] = 0.0
-    # Pillow adds one weight after the other; numpy's sum() would add in pairs.
-    shares = lanczos / np.cumsum(lanczos, axis=0)[-1]
-    whole = np.trunc(shares * (1 << _PRECISION_BITS) + np.copysign(0.5, shares))
+    first, whole = lanczos_weights(length, size)
+    source = first + np.arange(len(whole))[:, None]
     inside = source < length
-    weights[source[inside], np.broadcast_to(target, source.shape)[inside]] = whole[inside]
+    weights[source[inside], np.broadcast_to(np.arange(size), source.shape)[inside]] = whole[inside]

@@ -54,10 +54,18 @@ def hotel_groups(
     """
     release_id = context.partition_key
     with stage_run(context, ledger, "hotel_groups", f"release:{release_id}") as run:
-        file = next((r for r in offered_releases(store).releases if r.release_id == release_id), None)
+        offered = offered_releases(store)
+        file = next((r for r in offered.releases if r.release_id == release_id), None)
         if file is None:
             raise dg.Failure(
                 f"There is no data-releases/{release_id}.csv or .csv.gz in {store.url}.", allow_retries=False
+            )
+        known = releases.data_release(run.connection, release_id)
+        if known is not None and known.etag != file.etag and file == offered.newest:
+            raise dg.Failure(
+                f"{file.object_key} changed since it was first seen. The data release sensor takes up the new file, "
+                "and asks for it once the catalogues that lie there now are settled.",
+                allow_retries=False,
             )
         releases.notice_release(run.connection, release_id, file.object_key, file.etag, {})
         known = releases.data_release(run.connection, release_id)
@@ -93,8 +101,6 @@ def _load(run: StageRun, store: ObjectStore, file: ReleaseFile, method: str) -> 
                     run.advance(len(batch.entries))
         except UnreadableDataRelease as error:
             releases.record_unreadable(run.connection, release_id, file.etag, str(error))
-            releases.close_staging(run.connection, release_id)
             raise dg.Failure(str(error), allow_retries=False) from error
     releases.reject_repeated_accommodations(run.connection, release_id, file.object_key)
     releases.freeze(run.connection, release_id, file.etag, method)
-    releases.close_staging(run.connection, release_id)

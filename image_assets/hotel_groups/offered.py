@@ -39,7 +39,7 @@ def offered_releases(store: ObjectStore) -> OfferedReleases:
     found: dict[str, ReleaseFile] = {}
     problems = []
     for item in sorted(store.objects("data-releases"), key=lambda stored: stored.key):
-        if "/." in item.key:
+        if item.key.rpartition("/")[2].startswith("."):
             continue
         release_id = release_file(item.key)
         if release_id is None:

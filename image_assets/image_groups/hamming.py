@@ -1,16 +1,11 @@
-"""The compiled pair loop of grouping. Imports Numba (0.5 s), so import this module only where groups are made.
-
-The compiled code is cached beside this file, or in the user's cache folder when that is not writable.
-"""
+"""The compiled pair loop of grouping. Imports Numba (0.5 s), so import this module only where groups are made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from image_assets.compiling import compiled
 
 Hashes = NDArray[np.uint64]
 Roots = NDArray[np.int64]
@@ -23,15 +18,6 @@ _BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _EACH_BYTE = np.uint64(0x0101010101010101)
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any]
-    try:
-        compiled = njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # no folder to cache in: a read-only installation without a home
-        compiled = njit(nogil=True)(function)
-    return compiled
-
-
 def _count_bits(word: np.uint64) -> np.uint64:
     """Bits set in a 64-bit word (Warren, Hacker's Delight, 5-1); LLVM makes vector instructions of it."""
     word = word - ((word >> _ONE) & _PAIRS)
@@ -40,7 +26,7 @@ def _count_bits(word: np.uint64) -> np.uint64:
     return (word * _EACH_BYTE) >> _TOP_BYTE
 
 
-_bits = _compiled(_count_bits)
+_bits = compiled(_count_bits)
 
 
 def _any_closer(a: Hashes, b: Hashes, threshold: np.uint64) -> bool:
@@ -54,7 +40,7 @@ def _any_closer(a: Hashes, b: Hashes, threshold: np.uint64) -> bool:
     return False
 
 
-_near = _compiled(_any_closer)
+_near = compiled(_any_closer)
 
 
 def _find_root(roots: Roots, image: int) -> int:
@@ -64,7 +50,7 @@ def _find_root(roots: Roots, image: int) -> int:
     return image
 
 
-_root = _compiled(_find_root)
+_root = compiled(_find_root)
 
 
 def _join_pairs(hashes: Hashes, others: Hashes, threshold: np.uint64, roots: Roots) -> None:
@@ -78,7 +64,7 @@ def _join_pairs(hashes: Hashes, others: Hashes, threshold: np.uint64, roots: Roo
         roots[i] = roots[roots[i]]  # a root comes before its tree, so one pass makes the trees flat
 
 
-_join = _compiled(_join_pairs)
+_join = compiled(_join_pairs)
 
 
 def join_similar(hashes: Hashes, others: Hashes, threshold: int, roots: Roots) -> None:

@@ -13,7 +13,7 @@ import dagster as dg
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.image_release import gates
 from image_assets.image_release.gallery import render_gallery
-from image_assets.image_release.manifest import ManifestFacts, write_manifest
+from image_assets.image_release.manifest import ManifestFacts, lost_hotels, write_manifest
 from image_assets.image_release.publishing import current_release, is_current, point_to, release_keys
 from image_assets.image_release.release_tables import Tally, published_batches
 from image_assets.image_release.summary import GateOutcome, ReleaseSummary, summary_json
@@ -26,9 +26,12 @@ from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_resul
 from image_assets.store_pages import page_url
 from resources.ledger import Ledger, galleries, operations, releases
 from resources.ledger.galleries import PublishedPage
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, record_gate
 from resources.ledger.releases import DataRelease, Publication
 from resources.object_store import ObjectStore
+
+# What older releases saw is dropped; their published files stay.
+RELEASES_KEPT = 3
 
 
 @dg.asset(
@@ -80,7 +83,7 @@ def image_release(
         _require_built_shards(run, release, methods)
         manifest = folder / "manifest.parquet"
         facts, tally = _write_manifest(run, release, methods, manifest)
-        outcomes = _check_gates(run, store, release, methods, tally)
+        outcomes = _check_gates(run, store, release, methods, manifest, tally)
         published = _publication(release, methods, facts)
         all_open = not any(gate.closed for gate, _ in outcomes)
         if all_open:
@@ -144,7 +147,7 @@ def _counted(run: StageRun, pages: Iterator[PublishedPage]) -> Iterator[Publishe
 
 
 def _check_gates(
-    run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, tally: Tally
+    run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, manifest: Path, tally: Tally
 ) -> list[tuple[Gate, int]]:
     """Each gate's outcome, and how many things break its rule."""
     release_id = release.release_id
@@ -154,15 +157,16 @@ def _check_gates(
         missing.extend(store.missing([key for key, _ in page]))
         tally.renditions += len(page)
         tally.rendition_bytes += sum(size for _, size in page)
-    pointer = current_release(store)
+    # What is gone is made again: the rows go, and the shards are no longer up to date.
+    galleries.forget_renditions(run.connection, release_id, missing)
     # An older release, built by hand, takes no hotel from anybody: it does not become current.
-    current = pointer["release_id"] if pointer and _becomes_current(store, release_id) else None
-    lost, before = releases.lost_hotels(run.connection, current, release_id) if current else (0, 0)
+    becomes_current = _becomes_current(store, release_id)
+    current, lost, before = _lost_since_current(store, manifest) if becomes_current else (None, 0, 0)
     shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
     closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
     rules = {
         gates.EVERY_HOTEL_HAS_A_PICTURE: gates.every_hotel_has_a_picture(tally.without_picture),
-        gates.RENDITIONS_IN_STORE: gates.renditions_in_store(missing, tally.renditions),
+        RENDITIONS_IN_STORE: gates.renditions_in_store(missing, tally.renditions),
         gates.FEW_HOTELS_LOST: gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share),
         gates.SHARD_GATES_OPEN: gates.shard_gates_open(closed),
     }
@@ -180,6 +184,19 @@ def _check_gates(
 def _becomes_current(store: ObjectStore, release_id: str) -> bool:
     newest = offered_releases(store).newest
     return newest is None or newest.release_id == release_id
+
+
+def _lost_since_current(store: ObjectStore, manifest: Path) -> tuple[str | None, int, int]:
+    """The current release, the hotels of its manifest that the new one lacks, and the hotels of its manifest."""
+    pointer = current_release(store)
+    if pointer is None:
+        return None, 0, 0
+    before = manifest.with_name("current.parquet")
+    try:
+        store.download(pointer["manifest"], before)
+    except FileNotFoundError:
+        return None, 0, 0
+    return pointer["release_id"], *lost_hotels(before, manifest)
 
 
 def _publication(release: DataRelease, methods: Methods, facts: ManifestFacts) -> Publication:
@@ -202,6 +219,8 @@ def _publish(
     if _becomes_current(store, published.release_id):
         point_to(store, published)
     releases.record_publication(run.connection, published)
+    if oldest := releases.kept_from(run.connection, RELEASES_KEPT):
+        releases.drop_releases_before(run.connection, oldest)
 
 
 def _summary(
@@ -222,8 +241,9 @@ def _summary(
         withheld={"renditions_missing": tally.withheld} if tally.withheld else {},
         rejected_rows=releases.reject_reasons(run.connection, release.release_id),
         gates=tuple(
-            GateOutcome(gate.asset, gate.partition_key, gate.gate, gate.passed, gate.accepted, gate.message)
-            for gate in outcomes
+            # The rule, not the message: that names the release that was current, and the summary names no history.
+            GateOutcome(g.asset, g.partition_key, g.gate, g.passed, g.accepted, gates.DESCRIPTIONS[g.gate])
+            for g in outcomes
         ),
         recipes=dict(methods.recipe_digests),
         method_versions={

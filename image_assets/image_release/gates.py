@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resources.ledger.operations import Gate
+from resources.ledger.operations import RENDITIONS_IN_STORE, Gate
 
 EVERY_HOTEL_HAS_A_PICTURE = "every_hotel_has_a_picture"
-RENDITIONS_IN_STORE = "renditions_in_store"
 FEW_HOTELS_LOST = "few_hotels_lost"
 SHARD_GATES_OPEN = "shard_gates_open"
 
@@ -22,7 +21,7 @@ _ACCEPT = (
 DESCRIPTIONS = {
     EVERY_HOTEL_HAS_A_PICTURE: "Every hotel with an available image has at least one published image. " + _ACCEPT,
     RENDITIONS_IN_STORE: "Every rendition that the manifest lists is in the store. When closed, nothing is published "
-    "and `current` stays: objects were deleted by somebody else; restore them, then materialise this release again.",
+    "and `current` stays: somebody deleted objects. Their shards are pending again and make them anew.",
     FEW_HOTELS_LOST: "Hotels that lost all pictures since the current release stay below a limit. " + _ACCEPT,
     SHARD_GATES_OPEN: "No gate of the release's shards is closed. When closed, see the checks of `image_groups` and "
     "`renditions`.",

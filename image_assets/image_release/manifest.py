@@ -106,6 +106,12 @@ def write_manifest(batches: Iterable[pa.RecordBatch], target: Path) -> ManifestF
     return ManifestFacts(digest, rows, hotels, target.stat().st_size)
 
 
+def lost_hotels(before: Path, now: Path) -> tuple[int, int]:
+    """(hotels of the manifest `before` that are not in `now`, hotels of `before`)."""
+    was, is_ = (pq.read_table(path, columns=["hotel_id"])["hotel_id"].unique() for path in (before, now))
+    return len(was) - pc.sum(pc.is_in(was, value_set=is_)).as_py() if len(was) else 0, len(was)
+
+
 def _arrow(frame: pd.DataFrame, fields: Sequence[pa.Field]) -> pa.Table:
     names = [field.name for field in fields]
     return pa.Table.from_pandas(frame[names], schema=pa.schema(fields), preserve_index=False)

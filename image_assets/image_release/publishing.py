@@ -11,6 +11,7 @@ from resources.ledger.releases import Publication
 from resources.object_store import ObjectStore
 
 CURRENT = "image-releases/current.json"
+_KEYS = {"release_id", "manifest", "summary", "gallery"}
 
 
 def release_keys(release_id: str, manifest_digest: str) -> tuple[str, str, str]:
@@ -30,12 +31,12 @@ def pointer(published: Publication) -> dict[str, str]:
 
 
 def current_release(store: ObjectStore) -> dict[str, str] | None:
-    """What `current.json` says; None before the first publication."""
+    """What `current.json` says; None before the first publication, and where the file is not ours to understand."""
     try:
-        content: dict[str, str] = json.loads(store.get(CURRENT))
-    except FileNotFoundError:
+        content = json.loads(store.get(CURRENT))
+    except (FileNotFoundError, ValueError):
         return None
-    return content
+    return content if isinstance(content, dict) and content.keys() >= _KEYS else None
 
 
 def is_current(store: ObjectStore, published: Publication) -> bool:

@@ -9,7 +9,7 @@ from image_assets.image_groups.asset import image_groups
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.ranking import rank
-from image_assets.shards import loaded_release, partition_shard, stage_digest
+from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
 from resources.ledger import Ledger, galleries
 
@@ -55,7 +55,9 @@ def priorities(
     """
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "priorities", f"shard:{context.partition_key}") as run:
-        digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "priorities")
+        release = loaded_release(run.connection, shard.release_id)
+        require_stage(run.connection, shard, release, methods, "image_groups")
+        digest = stage_digest(release, methods, "priorities")
         todo = galleries.unranked_hotels(run.connection, shard)
         run.expect(len(todo))
         published = 0

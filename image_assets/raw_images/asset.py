@@ -4,6 +4,7 @@ Belongs here: the asset. The fetcher is a resource; verdicts are `screening`; mi
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 
@@ -140,11 +141,14 @@ async def _download(
 
 async def _arrivals(page: list[QueuedFetch], settings: PartnerSettings, store: ObjectStore) -> AsyncIterator[Arrived]:
     """What the store has already (only the limits changed), then what the partner's servers answer."""
+    requests = []
     for queued in page:
         if queued.sha256 is not None:
-            data = await store.get_async(raw_image_key(queued.sha256))
-            yield Arrived(queued.fetch_key, data, None, True, 0, None)
-    requests = [FetchRequest(queued.fetch_key, queued.url) for queued in page if queued.sha256 is None]
+            with contextlib.suppress(FileNotFoundError):
+                data = await store.get_async(raw_image_key(queued.sha256))
+                yield Arrived(queued.fetch_key, data, None, True, 0, None)
+                continue
+        requests.append(FetchRequest(queued.fetch_key, queued.url))
     async for fetched in fetch_all(requests, settings, FetchLimits()):
         yield Arrived(str(fetched.key), fetched.data, fetched.reason, fetched.final, fetched.attempts, fetched.status)
 

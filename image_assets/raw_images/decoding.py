@@ -22,6 +22,7 @@ _PILLOW_FORMATS: dict[ImageFormat, str] = {
     "avif": AvifImagePlugin.AvifImageFile.format,
     "gif": "GIF",
 }
+_LONGEST_SIDE = 2**31 - 1  # PNG allows no more, the other formats far less; more is a lie, not a size
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 
 
@@ -51,6 +52,8 @@ def decode(
         Image.MAX_IMAGE_PIXELS = None  # our own limit follows, and says the size
         with Image.open(BytesIO(data), formats=(_PILLOW_FORMATS[image_format],)) as image:
             width, height = _size_as_shown(image, decoded=False)
+            if max(width, height) > _LONGEST_SIDE:
+                return Screening(False, "corrupt", image_format)
             measured(width, height)
             reason = refused_by_limits(width, height, limits)
             if reason is None:

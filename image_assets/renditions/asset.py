@@ -16,11 +16,11 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.asset import priorities
 from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
 from image_assets.renditions.rendering import RenderingFailed, render
-from image_assets.shards import loaded_release, partition_shard, stage_digest
+from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, galleries
+from resources.ledger import Ledger, galleries, images
 from resources.ledger.galleries import RenditionRow
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
 from resources.object_store import ObjectStore, raw_image_key
 
 GATE = "renderable"
@@ -81,12 +81,14 @@ def renditions(
     the store yet is made.
     """
     shard = partition_shard(context, methods)
-    made_count = made_bytes = 0
+    made_count = made_bytes = lost_count = 0
     with (
         stage_run(context, ledger, "renditions", f"shard:{context.partition_key}") as run,
         ThreadPoolExecutor(_THREADS) as pool,
     ):
-        digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "renditions")
+        release = loaded_release(run.connection, shard.release_id)
+        require_stage(run.connection, shard, release, methods, "priorities")
+        digest = stage_digest(release, methods, "renditions")
         todo = galleries.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
         run.expect(len(todo))
         for start in range(0, len(todo), _IMAGES_A_BATCH):
@@ -95,6 +97,9 @@ def renditions(
             made = [row for result in rendered for row in result.made]
             failures = [(result.sha256, result.failure) for result in rendered if result.failure is not None]
             galleries.record_renditions(run.connection, made, failures, methods.rendering)
+            lost = [result.sha256 for result in rendered if result.lost]
+            images.forget_contents(run.connection, lost)
+            lost_count += len(lost)
             made_count += len(made)
             made_bytes += sum(row.bytes for row in made)
             run.advance(len(page))
@@ -115,6 +120,8 @@ def renditions(
         )
         if not gate.closed:
             galleries.record_shard(run.connection, shard, "renditions", digest, hotels, made_count)
+        if made_count:
+            forget_gate(run.connection, "image_release", shard.release_id, RENDITIONS_IN_STORE)
         return dg.MaterializeResult(
             metadata={
                 "hotels": hotels,
@@ -122,6 +129,7 @@ def renditions(
                 "renditions_made": made_count,
                 "renditions_made_bytes": made_bytes,
                 "unrenderable_images": len(failed),
+                "lost_originals": lost_count,
                 **run.finish(),
             },
             check_results=[check_result(context, gate, unrenderable_images=len(failed))],
@@ -133,6 +141,7 @@ class _Rendered:
     sha256: str
     made: list[RenditionRow]
     failure: str | None
+    lost: bool = False  # the original is not in the store any more: it is fetched again, for the next release
 
 
 def _render_and_store(store: ObjectStore, recipes: tuple[Recipe, ...], todo: tuple[str, list[str]]) -> _Rendered:
@@ -143,6 +152,8 @@ def _render_and_store(store: ObjectStore, recipes: tuple[Recipe, ...], todo: tup
         results = render(store.get(raw_image_key(sha256)), wanted)
     except RenderingFailed as trouble:
         return _Rendered(sha256, [], str(trouble))
+    except FileNotFoundError:
+        return _Rendered(sha256, [], None, lost=True)
     rows = []
     for recipe in wanted:
         rendition = results[recipe.name]

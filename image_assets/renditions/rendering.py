@@ -10,12 +10,16 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
-from PIL.Image import Resampling, Transpose
+from PIL.Image import Transpose
 
 from image_assets.renditions.recipes import Recipe
+
+if TYPE_CHECKING:
+    from image_assets.renditions.scaling import Source
 
 # A rendition depends on the image and its own recipe alone, never on which others are made with it: a recipe added
 # later must give the bytes it would have given before. So what the recipes share is cut by fixed rules: one decode,
@@ -117,7 +121,10 @@ def _decoded(image: Image.Image, scale: int, orientation: int) -> Image.Image:
 def _rendered(
     upright: Image.Image, recipes: Sequence[Recipe], targets: Mapping[str, tuple[int, int]]
 ) -> dict[str, Rendition]:
-    halvings = [upright]
+    # Numba costs half a second; whoever only reads recipes shall not pay for it.
+    from image_assets.renditions.scaling import Source
+
+    halvings = [Source(upright)]
     # Large boxes often ask the same of a small image: make it once.
     made: dict[tuple[tuple[int, int], float, int], Rendition] = {}
     renditions = {}
@@ -130,17 +137,18 @@ def _rendered(
     return renditions
 
 
-def _scaled(halvings: list[Image.Image], target: tuple[int, int]) -> Image.Image:
+def _scaled(halvings: list[Source], target: tuple[int, int]) -> Image.Image:
     """The first of `halvings` in the target's size, by way of the others, which are appended as needed."""
-    (width, height), (target_width, target_height) = halvings[0].size, target
+    from image_assets.renditions.scaling import Source, resize
+
+    (width, height), (target_width, target_height) = halvings[0].image.size, target
     steps = 0
     while width >> (steps + 1) >= _MARGIN * target_width and height >> (steps + 1) >= _MARGIN * target_height:
         steps += 1
         if steps == len(halvings):
-            halvings.append(halvings[-1].reduce(2))
+            halvings.append(Source(halvings[-1].image.reduce(2)))
     # An odd side leaves the last pixel of a halving partly outside the picture.
-    inside = (0.0, 0.0, width / 2**steps, height / 2**steps)
-    return halvings[steps].resize(target, Resampling.LANCZOS, box=inside)
+    return resize(halvings[steps], (width / 2**steps, height / 2**steps), target)
 
 
 def _reason(error: Exception) -> str:

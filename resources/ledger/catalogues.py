@@ -61,6 +61,11 @@ class CatalogueVersion:
     object_key: str
     etag: str
 
+    @property
+    def digest(self) -> str:
+        """Names this very file."""
+        return f"{self.version}:{self.etag}"
+
 
 def applied_catalogue(connection: Connection, partner_id: str) -> tuple[str, str] | None:
     """The (version, etag) applied now; None for a partner that never had one."""
@@ -148,7 +153,7 @@ def diff(connection: Connection, partner_id: str) -> DiffCounts:
 def apply(connection: Connection, catalogue: CatalogueVersion, counts: DiffCounts) -> None:
     """Make the staged catalogue the applied one and queue what it needs fetched, in one transaction.
 
-    Results of pictures no longer offered go; failed ones get one more round.
+    Results of pictures no longer offered go; failed ones get one more round. The staging goes too.
     """
     partner_id = catalogue.partner_id
     with connection.transaction():
@@ -216,8 +221,19 @@ def record_outcome(
     counts: DiffCounts | None = None,
     message: str | None = None,
 ) -> None:
-    """Keep what came of a catalogue: `applied`, `held` by its gate, or `unreadable`."""
+    """Keep what came of a catalogue: `applied`, `held` by its gate, or `unreadable`.
+
+    Its staging goes with it, in one transaction: what is decided is not staged again, so nobody would clean up later.
+    """
     counted = counts or DiffCounts(0, 0, 0, 0)
+    with connection.transaction():
+        close_staging(connection, catalogue.partner_id)
+        _insert_outcome(connection, catalogue, outcome, counted, message)
+
+
+def _insert_outcome(
+    connection: Connection, catalogue: CatalogueVersion, outcome: str, counted: DiffCounts, message: str | None
+) -> None:
     connection.execute(
         """INSERT INTO catalogue_versions (partner_id, version, object_key, etag, outcome, entries, rejected,
                new, updated, deleted, unchanged, message)

@@ -43,7 +43,7 @@ def plain_database_url(text: str) -> str:
     given = {name: str(value) for name, value in named.items() if value} | {
         name: values[0] for name, values in alchemy.normalized_query.items()
     }
-    if given != libpq or "@" in (alchemy.host or ""):
+    if given != libpq or "@" in f"{alchemy.host}{alchemy.database}":
         raise DatabaseUrlError(f"ambiguous; {_EXPECTED}")
     return url
 

@@ -50,6 +50,9 @@ def keep(home: Path, sockets: Path, keeper_lock: int) -> int:
     user = _system_user(home, POSTGRES_BIN_PATH.parent)
     data = home / "postgres"
     end_leftovers(data)
+    # A killed server that nobody has reaped yet, or a new process of the same number, would pass for the one at work.
+    for lock_file in (data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}.lock"):
+        lock_file.unlink(missing_ok=True)
     if not (data / "PG_VERSION").exists():
         _create_cluster(POSTGRES_BIN_PATH, data, user)
     make_private(sockets, *([user.pw_uid] if user else []))

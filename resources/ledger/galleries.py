@@ -69,15 +69,21 @@ def ungrouped_hotels(connection: Connection, shard: Shard) -> list[str]:
 
 def hotel_fingerprints(
     connection: Connection, shard: Shard, hotels: Sequence[str], method: str
-) -> list[tuple[str, str, bytes]]:
-    """(hotel_id, sha256 in hex, packed crop hashes) of the distinct contents of `hotels`, in bytewise order."""
+) -> list[tuple[str, str, bytes | None]]:
+    """(hotel_id, sha256 in hex, packed crop hashes) of the distinct contents of `hotels`, in bytewise order.
+
+    None where the fingerprint is still to come; contents that cannot have one are left out.
+    """
     return _query(
         connection,
         """SELECT hotel_id, encode(sha256, 'hex'), crop_hashes FROM (
                SELECT DISTINCT hotel_id, sha256 FROM release_images
                WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s
                    AND hotel_id = ANY(%(hotels)s)) AS content
-           JOIN fingerprints USING (sha256) WHERE method = %(method)s ORDER BY hotel_id, sha256""",
+           LEFT JOIN (SELECT * FROM fingerprints WHERE method = %(method)s) AS known USING (sha256)
+           WHERE NOT EXISTS (SELECT FROM fingerprint_failures AS failed
+               WHERE failed.sha256 = content.sha256 AND failed.method = %(method)s)
+           ORDER BY hotel_id, sha256""",
         {**shard.parameters, "hotels": list(hotels), "method": method},
     )
 
@@ -127,12 +133,14 @@ def ungrouped_images(connection: Connection, shard: Shard) -> int:
 
 
 def unranked_hotels(connection: Connection, shard: Shard) -> list[str]:
-    """Hotels of the shard whose priorities are not known for their present members, groups and weights."""
+    """Grouped hotels of the shard whose priorities are not known for their present members, groups and weights."""
     rows = _query(
         connection,
         f"""SELECT hotel_id {_HOTELS} AND NOT EXISTS (
                 SELECT FROM ranked_hotels AS done
                 WHERE done.hotel_id = hotel.hotel_id AND done.rank_digest = {_RANK_DIGEST})
+                AND EXISTS (SELECT FROM grouped_hotels AS grouped
+                    WHERE grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = {_GROUP_DIGEST})
             ORDER BY hotel_id""",
         shard.parameters,
     )
@@ -393,7 +401,8 @@ def published_pages(
                         image.partner_id, image.accommodation_id, image.url
                     FROM (SELECT hotel_id, {_GROUP_DIGEST} AS group_digest {_HOTELS}
                           AND hotel_id = ANY(%(hotels)s)) AS hotel
-                    JOIN (SELECT * FROM release_images WHERE release_id = %(release)s) AS image USING (hotel_id)
+                    JOIN (SELECT * FROM release_images
+                          WHERE release_id = %(release)s AND hotel_id = ANY(%(hotels)s)) AS image USING (hotel_id)
                     JOIN image_groups AS grouped USING (hotel_id, group_digest, sha256)
                     ORDER BY hotel_id, image_group_id, partner_id, accommodation_id, url""",
                 parameters,
@@ -418,19 +427,26 @@ def published_renditions(
     connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], contents_a_page: int = 20_000
 ) -> Iterator[list[tuple[str, int]]]:
     """(key, bytes) of all renditions of published contents, page by page in content order: neighbours share folders."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.published_contents")
+    _run(
+        connection,
+        f"CREATE TEMP TABLE published_contents AS SELECT DISTINCT priority.sha256 {_PUBLISHED}",
+        release.parameters,
+    )
+    connection.execute("CREATE INDEX ON published_contents (sha256)")
+    connection.execute("ANALYZE published_contents")
     last = b""
     while True:
         rows = _query(
             connection,
-            f"""SELECT sha256, array_agg(key ORDER BY key), array_agg(bytes ORDER BY key)
-                FROM (SELECT DISTINCT priority.sha256 {_PUBLISHED} AND priority.sha256 > %(last)s
-                      ORDER BY 1 LIMIT %(limit)s) AS published
-                JOIN renditions USING (sha256)
-                JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
-                    USING (recipe, recipe_digest)
-                GROUP BY sha256 ORDER BY sha256""",
+            """SELECT sha256, array_agg(key ORDER BY key), array_agg(bytes ORDER BY key)
+               FROM (SELECT sha256 FROM published_contents WHERE sha256 > %(last)s
+                     ORDER BY sha256 LIMIT %(limit)s) AS published
+               LEFT JOIN (SELECT rendition.* FROM renditions AS rendition
+                   JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
+                       USING (recipe, recipe_digest)) AS made USING (sha256)
+               GROUP BY sha256 ORDER BY sha256""",
             {
-                **release.parameters,
                 "last": last,
                 "limit": contents_a_page,
                 "recipes": [name for name, _ in recipes],
@@ -438,9 +454,25 @@ def published_renditions(
             },
         )
         if not rows:
-            return
-        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True)]
+            break
+        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True) if pair[0] is not None]
         last = rows[-1][0]
+    connection.execute("DROP TABLE published_contents")
+
+
+def forget_renditions(connection: Connection, release_id: str, keys: Sequence[str]) -> None:
+    """Objects that are not in the store any more: their rows go, and the release's shards must look again."""
+    if not keys:
+        return
+    with connection.transaction():
+        connection.execute(
+            """DELETE FROM renditions AS made USING (
+                   SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256
+                   FROM unnest(%s::text[]) AS key) AS gone
+               WHERE made.sha256 = gone.sha256 AND made.key = gone.key""",
+            [list(keys)],
+        )
+        connection.execute("DELETE FROM shard_builds WHERE release_id = %s AND stage = 'renditions'", [release_id])
 
 
 def release_hotel_counts(connection: Connection, release_id: str) -> tuple[int, int]:

@@ -181,17 +181,15 @@ def outcomes(connection: Connection, partner_id: str) -> list[tuple[str, str | N
 
 
 def requeue_for_method(connection: Connection, partner_id: str, method: str) -> None:
-    """When the fingerprint method changed: queue all the partner's pictures, in catalogues and in loaded releases."""
+    """When the fingerprint method changed: queue all the partner's pictures, in catalogues and in loaded releases.
+
+    It counts as changed until `record_method` says that all are done.
+    """
     with connection.transaction():
         row = connection.execute(
             "SELECT fingerprint_method FROM partner_catalogues WHERE partner_id = %s FOR UPDATE", [partner_id]
         ).fetchone()
         if row is None or row[0] == method:
-            return
-        connection.execute(
-            "UPDATE partner_catalogues SET fingerprint_method = %s WHERE partner_id = %s", [method, partner_id]
-        )
-        if row[0] is None:
             return
         connection.execute(
             """INSERT INTO fingerprint_queue (partner_id, sha256)
@@ -200,8 +198,35 @@ def requeue_for_method(connection: Connection, partner_id: str, method: str) -> 
                    UNION
                    SELECT sha256 FROM release_images WHERE partner_id = %(partner)s) AS content
                WHERE NOT EXISTS (SELECT FROM fingerprints AS f WHERE f.sha256 = content.sha256 AND method = %(method)s)
+                   AND NOT EXISTS (
+                       SELECT FROM fingerprint_failures AS f WHERE f.sha256 = content.sha256 AND method = %(method)s)
                ON CONFLICT DO NOTHING""",
             {"partner": partner_id, "method": method},
+        )
+
+
+def record_method(connection: Connection, partner_id: str, method: str) -> None:
+    """All the partner's pictures have their fingerprints by `method` now."""
+    connection.execute(
+        "UPDATE partner_catalogues SET fingerprint_method = %s WHERE partner_id = %s", [method, partner_id]
+    )
+
+
+def forget_contents(connection: Connection, sha256s: Sequence[str]) -> None:
+    """Originals (hex) that are not in the store any more: their rows go, and what is still offered is fetched again."""
+    if not sha256s:
+        return
+    gone = [bytes.fromhex(sha256) for sha256 in sha256s]
+    with connection.transaction():
+        connection.execute("DELETE FROM raw_images WHERE sha256 = ANY(%s)", [gone])
+        connection.execute("DELETE FROM fingerprint_queue WHERE sha256 = ANY(%s)", [gone])
+        connection.execute(
+            """WITH lost AS (DELETE FROM fetch_results WHERE sha256 = ANY(%s) RETURNING partner_id, fetch_key)
+               INSERT INTO fetch_queue (partner_id, fetch_key, url)
+               SELECT DISTINCT ON (partner_id, fetch_key) partner_id, fetch_key, url
+               FROM lost JOIN catalogue_entries USING (partner_id, fetch_key) ORDER BY partner_id, fetch_key, url
+               ON CONFLICT DO NOTHING""",
+            [gone],
         )
 
 

@@ -18,6 +18,9 @@ import psycopg
 
 from resources.ledger.connection import Connection, Ledger
 
+# Opens by itself when the renditions it missed are made again, so two stages know its name.
+RENDITIONS_IN_STORE = "renditions_in_store"
+
 LEASE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10
 
@@ -48,7 +51,8 @@ class Gate:
 def lease(ledger: Ledger, name: str, holder: str) -> Iterator[None]:
     """Hold the lease `name` while the block runs, renewed by a heartbeat.
 
-    A lease whose holder is dead (same host) or silent (for LEASE_SECONDS) is taken over. Raises LeaseHeld otherwise.
+    A lease whose holder is dead (same host) or silent (for LEASE_SECONDS) is taken over, and so is one that this very
+    run could not give back because the server was gone. Raises LeaseHeld otherwise.
     A row, not an advisory lock: those break behind a connection pooler.
     """
     token = f"{holder}:{uuid.uuid4()}"
@@ -74,8 +78,11 @@ def _take_lease(connection: Connection, name: str, token: str) -> None:
         ).fetchone()
         if row is not None:
             holder, host, pid, started, expired = row
-            if not expired and (host != socket.gethostname() or _is_alive(pid, started)):
-                raise LeaseHeld(f"{name} is being worked on by run {holder.split(':')[0]} (process {pid} on {host})")
+            run = holder.split(":")[0]
+            here = host == socket.gethostname()
+            ours = here and pid == os.getpid() and run == token.split(":")[0]
+            if not (expired or ours) and (not here or _is_alive(pid, started)):
+                raise LeaseHeld(f"{name} is being worked on by run {run} (process {pid} on {host})")
             connection.execute("DELETE FROM leases WHERE name = %s", [name])
         try:
             connection.execute(
@@ -139,6 +146,13 @@ def gates(connection: Connection) -> list[Gate]:
            ORDER BY asset COLLATE "C", partition_key COLLATE "C", gate COLLATE "C" """
     ).fetchall()
     return [Gate(*row) for row in rows]
+
+
+def forget_gate(connection: Connection, asset: str, partition_key: str, gate: str) -> None:
+    """What the gate found was mended: it is asked again."""
+    connection.execute(
+        "DELETE FROM gates WHERE asset = %s AND partition_key = %s AND gate = %s", [asset, partition_key, gate]
+    )
 
 
 def accept_gate(connection: Connection, asset: str, partition_key: str, gate: str, input_digest: str) -> bool:

@@ -5,6 +5,7 @@ Does not belong here: anything that decides.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resources.ledger.connection import Connection
@@ -57,16 +58,16 @@ def partners_overview(connection: Connection) -> list[PartnerOverview]:
     return [PartnerOverview(*row) for row in rows]
 
 
-def releases_overview(connection: Connection, limit: int = 5) -> list[ReleaseOverview]:
-    """The newest releases, newest first."""
+def releases_overview(connection: Connection, shards: Sequence[str], limit: int = 5) -> list[ReleaseOverview]:
+    """The newest releases, newest first; of `shards` (the present ones) counts how many are built."""
     rows = connection.execute(
         """SELECT release_id, outcome, message, hotels, images, coalesce(shards, 0),
                   to_char(published_at, 'YYYY-MM-DD HH24:MI:SS "UTC"'), manifest_key
            FROM data_releases
            LEFT JOIN published_releases USING (release_id)
-           LEFT JOIN (SELECT release_id, count(*) AS shards FROM shard_builds WHERE stage = 'renditions'
-                      GROUP BY release_id) AS built USING (release_id)
+           LEFT JOIN (SELECT release_id, count(*) AS shards FROM shard_builds
+                      WHERE stage = 'renditions' AND shard = ANY(%s) GROUP BY release_id) AS built USING (release_id)
            ORDER BY release_id DESC LIMIT %s""",
-        [limit],
+        [list(shards), limit],
     )
     return [ReleaseOverview(*row) for row in rows]

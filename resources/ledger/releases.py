@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from resources.ledger.connection import Connection, copy_rows, one_row
+from resources.ledger.connection import Connection, copy_rows
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,17 @@ def data_release(connection: Connection, release_id: str, wait: timedelta = time
 
 
 def record_unreadable(connection: Connection, release_id: str, etag: str, message: str) -> None:
-    """The file of a release cannot be read: keep why, so that it is not asked for again before it changes."""
-    connection.execute(
-        """UPDATE data_releases SET outcome = 'unreadable', decided_etag = %s, message = %s WHERE release_id = %s""",
-        [etag, message, release_id],
-    )
+    """The file of a release cannot be read: keep why, so that it is not asked for again before it changes.
+
+    Its staging goes in the same transaction: nobody would clean up later.
+    """
+    with connection.transaction():
+        close_staging(connection, release_id)
+        connection.execute(
+            """UPDATE data_releases SET outcome = 'unreadable', decided_etag = %s, message = %s
+               WHERE release_id = %s""",
+            [etag, message, release_id],
+        )
 
 
 def open_staging(connection: Connection, release_id: str) -> None:
@@ -142,9 +148,9 @@ def reject_repeated_accommodations(connection: Connection, release_id: str, file
 
 
 def freeze(connection: Connection, release_id: str, etag: str, method: str) -> None:
-    """Write what the release sees: its hotels, and their images that are available now.
+    """Write what the release sees: its hotels, and their images that are available and have their fingerprint now.
 
-    The new tables are filled apart and then attached in a short transaction, so no reader waits.
+    The new tables are filled apart and then attached in a short transaction, which ends the staging; no reader waits.
     `bucket` is the first 16 bits of md5(hotel_id); digests are md5 over rows in bytewise order.
     """
     _execute(connection, release_id, "DROP TABLE IF EXISTS {new_images}, {new_hotels}")
@@ -162,9 +168,8 @@ def freeze(connection: Connection, release_id: str, etag: str, method: str) -> N
                FROM {keyed} AS listed
                JOIN catalogue_entries AS entry USING (partner_id, accommodation_id)
                JOIN fetch_results AS result USING (partner_id, fetch_key)
-               WHERE result.outcome = 'available' AND NOT EXISTS (
-                   SELECT FROM fingerprint_failures AS failed
-                   WHERE failed.sha256 = result.sha256 AND failed.method = %s)""",
+               WHERE result.outcome = 'available' AND EXISTS (
+                   SELECT FROM fingerprints AS known WHERE known.sha256 = result.sha256 AND known.method = %s)""",
             [release_id, method],
         )
         _execute(
@@ -186,7 +191,12 @@ def freeze(connection: Connection, release_id: str, etag: str, method: str) -> N
                    FROM {new_images} GROUP BY hotel_id) AS members USING (hotel_id)""",
             [release_id],
         )
-        for new, column in (("{new_images}", "bucket"), ("{new_hotels}", "bucket"), ("{new_hotels}", "hotel_id")):
+        for new, column in (
+            ("{new_images}", "bucket, hotel_id"),
+            ("{new_images}", "hotel_id"),
+            ("{new_hotels}", "bucket"),
+            ("{new_hotels}", "hotel_id"),
+        ):
             _execute(connection, release_id, f"CREATE INDEX ON {new} ({column})")
     with connection.transaction():
         _attach(connection, release_id)
@@ -213,6 +223,7 @@ def freeze(connection: Connection, release_id: str, etag: str, method: str) -> N
                WHERE release_id = %s""",
             [release_id],
         )
+        close_staging(connection, release_id)
 
 
 def _attach(connection: Connection, release_id: str) -> None:
@@ -273,17 +284,32 @@ def reject_reasons(connection: Connection, release_id: str) -> dict[str, int]:
     )
 
 
-def lost_hotels(connection: Connection, current: str, release_id: str) -> tuple[int, int]:
-    """(hotels with pictures in the `current` release that have none in `release_id`, hotels with pictures now)."""
-    row = one_row(
-        connection,
-        """SELECT count(*) FILTER (WHERE next.hotel_id IS NULL), count(*)
-           FROM (SELECT hotel_id FROM release_hotels WHERE release_id = %s AND images > 0) AS now
-           LEFT JOIN (SELECT hotel_id FROM release_hotels WHERE release_id = %s AND images > 0) AS next
-               USING (hotel_id)""",
-        [current, release_id],
-    )
-    return int(row[0]), int(row[1])
+def drop_releases_before(connection: Connection, release_id: str) -> list[str]:
+    """Drop what releases older than `release_id` (in name order) saw; loading one again freezes it anew. Their ids.
+
+    What was computed for their hotels stays: it belongs to digests, not to releases.
+    """
+    rows = connection.execute(
+        "SELECT release_id FROM data_releases WHERE release_id < %s AND frozen IS NOT NULL", [release_id]
+    ).fetchall()
+    for (old,) in rows:
+        with connection.transaction():
+            for parent in ("release_images", "release_hotels"):
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(_name(parent, old))))
+            connection.execute("DELETE FROM shard_builds WHERE release_id = %s", [old])
+            connection.execute(
+                "UPDATE data_releases SET outcome = NULL, decided_etag = NULL, frozen = NULL WHERE release_id = %s",
+                [old],
+            )
+    return [old for (old,) in rows]
+
+
+def kept_from(connection: Connection, kept: int) -> str | None:
+    """The oldest of the `kept` newest published releases, in name order; None when there are no more than these."""
+    row = connection.execute(
+        "SELECT release_id FROM published_releases ORDER BY release_id DESC OFFSET %s LIMIT 1", [kept - 1]
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def _name(kind: str, release_id: str) -> str:

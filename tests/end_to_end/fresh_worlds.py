@@ -56,8 +56,10 @@ def write_partners(file: Path, partners: Sequence[str] = PARTNERS) -> Path:
 def world_at(store_url: str, database_url: str, partners_file: Path) -> World:
     """The world that lies in a store and a database, which may be old ones."""
     recipes = load_recipes(PROJECT / "renditions.yaml")
-    methods = Methods(recipes, max_lost_hotels_share=1.0)
-    return World(open_store(store_url), Ledger(database_url), load_partners(partners_file), methods)
+    partners = load_partners(partners_file)
+    shares = {name: settings.max_deleted_share for name, settings in partners.listed.items()}
+    methods = Methods(recipes, max_deleted_shares=shares, max_lost_hotels_share=1.0)
+    return World(open_store(store_url), Ledger(database_url), partners, methods)
 
 
 def newest_files(store: ObjectStore) -> list[str]:

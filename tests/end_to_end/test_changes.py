@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg
+from PIL import Image
 
 from image_assets.accepting import accept_closed_release, accept_held_catalogue
+from image_assets.image_release.publishing import current_release
 from image_assets.raw_images import ScreeningLimits
+from resources.ledger.operations import gates
+from resources.object_store import raw_image_key
 
 
 def entries(accommodation: str, urls: Sequence[str], **fields: str) -> list[dict[str, str]]:
@@ -19,6 +27,17 @@ def entries(accommodation: str, urls: Sequence[str], **fields: str) -> list[dict
 
 def pictures(site: PartnerSite, name: str, seeds: range) -> list[str]:
     return [site.serve(f"/{name}/{seed}.jpg", jpeg(drawn(seed))) for seed in seeds]
+
+
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def closed_gates(world: World) -> list[str]:
+    with world.ledger.connect() as connection:
+        return [gate.gate for gate in gates(connection) if gate.closed]
 
 
 def outcomes(world: World, partner_id: str) -> list[tuple[str, str | None, int]]:
@@ -159,17 +178,105 @@ def test_a_release_in_which_many_hotels_lose_their_pictures_is_not_published_unt
     assert set(world.galleries()) == {"H1"}
 
 
-def test_a_release_whose_renditions_are_gone_from_the_store_is_not_published(world: World, site: PartnerSite) -> None:
+def test_a_rendition_that_is_gone_from_the_store_is_made_again_before_anything_is_published(
+    world: World, site: PartnerSite
+) -> None:
     world.offer("alpha", "w1", entries("1", pictures(site, "a", range(1))))
     world.release("r1", [("H1", "alpha", "1")])
     world.settle()
     gone = world.manifest()[0]["renditions"][3]["key"]
     world.store.delete(gone)
-    world.release("r2", [("H2", "alpha", "1"), ("H1", "alpha", "x")])
+    world.release("r2", [("H1", "alpha", "1")])
+    done = world.settle()
+    assert [work.job for work in done].count("publish_image_release") == 1
+    assert closed_gates(world) == ["renditions_in_store"]
+    assert accept_closed_release(world.ledger, "r2") is not None, "missing files cannot be accepted"
     world.settle()
-    stopped = " ".join(world.pending().stopped)
-    assert "renditions_in_store" in stopped
-    assert gone in stopped
+    assert closed_gates(world) == []
+    assert gone in {rendition["key"] for row in world.manifest() for rendition in row["renditions"]}
+    assert world.store.get(gone)
+    assert current_release(world.store)["release_id"] == "r2"  # type: ignore[index]
+
+
+def test_an_original_that_is_gone_from_the_store_is_fetched_again_and_stops_nothing(
+    world: World, site: PartnerSite
+) -> None:
+    lost, kept = pictures(site, "a", range(2))
+    world.offer("alpha", "w1", entries("1", [lost, kept]))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    sha256 = next(row["sha256"] for row in world.manifest() if row["url"] == lost)
+    world.store.delete(raw_image_key(sha256))
+    first, *rest = world.methods.recipes
+    world.methods = replace(world.methods, recipes=(replace(first, quality=first.quality - 5), *rest))
+    world.settle()
+    assert site.requests["/a/0.jpg"] == 2
+    assert world.store.get(raw_image_key(sha256))
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted([lost, kept])
+
+
+def test_replacing_the_file_of_the_current_release_does_not_hide_the_hotels_it_loses(
+    world: World, site: PartnerSite
+) -> None:
+    one, two = pictures(site, "a", range(2))
+    world.offer("alpha", "w1", entries("1", [one]) + entries("2", [two]))
+    world.release("r1", [("H1", "alpha", "1"), ("H2", "alpha", "2")])
+    world.settle()
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    assert closed_gates(world) == ["few_hotels_lost"]
+    assert set(world.galleries()) == {"H1", "H2"}
+
+
+def test_a_higher_limit_in_the_partners_file_reopens_a_held_catalogue(world: World, site: PartnerSite) -> None:
+    urls = pictures(site, "a", range(4))
+    world.offer("alpha", "w1", entries("1", urls))
+    world.settle()
+    world.offer("alpha", "w2", entries("1", urls[:1]))
+    world.settle()
+    assert closed_gates(world) == ["deleted_share"]
+    world.methods = replace(world.methods, max_deleted_shares={"alpha": 0.8})
+    world.settle()
+    assert world.pending().stopped == []
+    assert outcomes(world, "alpha") == [("available", None, 1)]
+
+
+def test_sixteen_bit_and_transparent_pictures_are_told_apart(world: World, site: PartnerSite) -> None:
+    urls = []
+    for seed in range(2):
+        grey = np.asarray(drawn(seed).convert("L")).astype(np.uint16) * 257
+        urls.append(site.serve(f"/deep/{seed}.png", png(Image.fromarray(grey))))
+        shape = Image.new("RGBA", (640, 480), (0, 0, 0, 0))
+        shape.putalpha(drawn(seed + 10).convert("L"))
+        urls.append(site.serve(f"/alpha/{seed}.png", png(shape)))
+    world.offer("alpha", "w1", entries("1", urls))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted(urls)
+
+
+def test_an_image_of_impossible_size_is_rejected_and_its_neighbours_are_kept(world: World, site: PartnerSite) -> None:
+    header = struct.pack(">IIBBBBB", 2**32 - 1, 2**32 - 1, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    huge = site.serve("/huge.png", b"\x89PNG\r\n\x1a\n" + chunk)
+    good = pictures(site, "a", range(1))[0]
+    world.offer("alpha", "w1", entries("1", [huge, good]))
+    world.settle()
+    assert outcomes(world, "alpha")[0] == ("available", None, 1)
+    assert outcomes(world, "alpha")[1][0] == "rejected"
+
+
+def test_what_older_releases_saw_is_dropped_and_the_newest_stay(world: World, site: PartnerSite) -> None:
+    world.offer("alpha", "w1", entries("1", pictures(site, "a", range(1))))
+    for release in ("r1", "r2", "r3", "r4"):
+        world.release(release, [("H1", "alpha", "1")])
+        world.settle()
+    with world.ledger.connect() as connection:
+        kept = connection.execute("SELECT DISTINCT release_id FROM release_images ORDER BY 1").fetchall()
+    assert kept == [("r2",), ("r3",), ("r4",)]
+    assert len(list(world.store.objects("image-releases/r1"))) == 3, "published files stay"
 
 
 def test_an_unreadable_catalogue_stops_its_partner_with_the_cause_until_it_is_replaced(

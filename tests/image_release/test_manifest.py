@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from image_assets.image_release import manifest
-from image_assets.image_release.manifest import MANIFEST_SCHEMA, manifest_batch, write_manifest
+from image_assets.image_release.manifest import MANIFEST_SCHEMA, lost_hotels, manifest_batch, write_manifest
 
 HOTELS = ["$abc", "0123", "Zug", "bilbao-hot1", "Ünï/cødé", "東京", "😀"]  # bytewise
 
@@ -155,3 +155,14 @@ def test_rows_out_of_order_or_there_twice_are_refused(tmp_path: Path, order: lis
         write_manifest([batch.take(pa.array(order))], tmp_path / "one.parquet")
     with pytest.raises(ValueError, match="out of order at hotel a, position"):
         write_manifest([batch.slice(index, 1) for index in order], tmp_path / "several.parquet")
+
+
+def test_lost_hotels_are_those_of_the_manifest_before_that_are_not_in_the_new_one(tmp_path: Path) -> None:
+    def written(name: str, hotels: list[str]) -> Path:
+        write_manifest([manifest_batch(*tables(hotels, groups=2))] if hotels else [], tmp_path / name)
+        return tmp_path / name
+
+    before, now = written("before", ["0123", "Zug", "東京"]), written("now", ["$abc", "Zug"])
+    assert lost_hotels(before, now) == (2, 3)
+    assert lost_hotels(now, now) == (0, 2)
+    assert lost_hotels(written("none", []), now) == (0, 0)

@@ -39,6 +39,27 @@ for _ in range(10):
     with embedded_postgres(Path(sys.argv[1])) as url, psycopg.connect(url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 """
+# Kills the server and its keeper as their init would see it that reaps nobody, and uses the server again.
+NEVER_REAPED = """
+import ctypes, os, signal, sys
+from pathlib import Path
+import psutil, psycopg
+from resources.ledger.embedded import embedded_postgres
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+home = Path(sys.argv[1])
+with embedded_postgres(home):
+    server = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+    keeper = server.parent()
+    server.send_signal(signal.SIGSTOP)  # so that the keeper's death does not end it in order
+    keeper.kill()
+    server.kill()
+    while server.status() != psutil.STATUS_ZOMBIE:
+        pass
+with embedded_postgres(home) as url, psycopg.connect(url) as connection:
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+assert server.status() == psutil.STATUS_ZOMBIE
+"""
 
 
 @pytest.fixture
@@ -189,6 +210,11 @@ def test_a_session_that_outlives_its_server_does_not_block_the_next_one(home: Pa
         with user(home) as (_, again):
             assert ask(again, "SELECT n FROM kept") == 35
         assert not session.is_running()
+
+
+def test_a_killed_server_that_nobody_reaps_does_not_block_the_next_one(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", NEVER_REAPED, home], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_users_who_come_and_go_all_the_time_always_find_a_server(home: Path) -> None:

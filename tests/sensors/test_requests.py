@@ -78,9 +78,7 @@ def test_runs_at_work_leave_the_places_of_a_tick_to_others(instance: DagsterInst
     assert requested(instance, *many) == [work.partition_key for work in many[1:]]
 
 
-@pytest.mark.parametrize(
-    "status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
-)
+@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
 def test_work_that_is_pending_after_its_run_ended_is_asked_for_under_a_new_run_key(
     instance: DagsterInstance, status: DagsterRunStatus
 ) -> None:

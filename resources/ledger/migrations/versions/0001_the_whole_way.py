@@ -15,7 +15,7 @@ CREATE TABLE partner_catalogues (      -- what is applied now, one row a known p
     version text COLLATE "C",
     etag text,
     screening text,                    -- the screening limits its pictures were judged by
-    fingerprint_method text            -- the method its pictures' fingerprints were queued for
+    fingerprint_method text            -- the method by which its pictures have their fingerprints
 );
 CREATE TABLE catalogue_versions (      -- every catalogue we looked at, and what came of it
     partner_id text COLLATE "C" NOT NULL,
@@ -119,7 +119,7 @@ CREATE TABLE data_releases (
     object_key text NOT NULL,
     etag text NOT NULL,
     first_seen_at timestamptz NOT NULL DEFAULT now(),
-    awaited jsonb NOT NULL,            -- partner -> catalogue version that was there when first seen
+    awaited jsonb NOT NULL,            -- partner -> catalogue (version and etag) that was there when first seen
     outcome text CHECK (outcome IN ('loaded', 'unreadable')),
     decided_etag text,
     message text,
@@ -161,7 +161,8 @@ CREATE TABLE release_images (          -- what the release sees, frozen
     sha256 bytea NOT NULL,
     position integer
 ) PARTITION BY LIST (release_id);
-CREATE INDEX ON release_images (bucket);
+CREATE INDEX ON release_images (bucket, hotel_id);
+CREATE INDEX ON release_images (hotel_id);
 """
 
 GALLERIES = """

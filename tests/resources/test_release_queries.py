@@ -1,0 +1,251 @@
+"""The ledger's queries on data releases: what a release sees is frozen, and its digests tell changes apart."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resources.ledger import Connection, Ledger, catalogues, images, releases
+from resources.ledger.catalogues import CatalogueVersion
+from resources.ledger.images import FetchResult, FingerprintRow
+from resources.ledger.releases import DataRelease
+
+METHOD = "dhash-1"
+Row = tuple[str, str, str]  # hotel, partner, accommodation
+Entry = tuple[str, str, int | None]  # accommodation, url, position
+
+
+def content(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+def offer(connection: Connection, partner_id: str, entries: list[Entry]) -> None:
+    """Make these the partner's entries; the picture behind each URL is to be fetched."""
+    catalogue = CatalogueVersion(partner_id, "w1", "k", "e")
+    catalogues.open_staging(connection, catalogue)
+    rows = [(n, a, url, position, None, None, None, None, None) for n, (a, url, position) in enumerate(entries)]
+    catalogues.stage_entries(connection, partner_id, rows)
+    catalogues.reject_duplicates(connection, catalogue, "k")
+    catalogues.apply(connection, catalogue, catalogues.diff(connection, partner_id))
+    catalogues.close_staging(connection, partner_id)
+
+
+def fetch(connection: Connection, partner_id: str, outcome: str = "available", url: str | None = None) -> None:
+    """Give what the partner has queued (only `url`) an outcome."""
+    results = [
+        FetchResult(q.fetch_key, outcome, None, 1, 200, content(q.url), "JPEG", 640, 480, 1)
+        for q in images.queued_fetches(connection, partner_id, None, 1000)
+        if url in (None, q.url)
+    ]
+    images.record_fetches(connection, partner_id, results, METHOD)
+
+
+def fingerprint(connection: Connection, partner_id: str, method: str = METHOD, failing: str | None = None) -> None:
+    """Give the partner's queued contents their fingerprints; the one of the URL `failing` cannot have one."""
+    contents = images.queued_fingerprints(connection, partner_id, method, 1000)
+    rows = [FingerprintRow(c, 640, 480, 1, 1, 1, 1, b"h" * 288, b"l") for c in contents if c != content(str(failing))]
+    failures = [(content(failing), "cannot be read")] if failing else []
+    images.record_fingerprints(connection, partner_id, method, rows, failures)
+
+
+def has_pictures(connection: Connection, partner_id: str, entries: list[Entry]) -> None:
+    """Offered, fetched and fingerprinted."""
+    offer(connection, partner_id, entries)
+    fetch(connection, partner_id)
+    fingerprint(connection, partner_id)
+
+
+def load(connection: Connection, release_id: str, rows: list[Row], etag: str = "e") -> DataRelease:
+    releases.notice_release(connection, release_id, f"data-releases/{release_id}.csv", etag, {})
+    releases.open_staging(connection, release_id)
+    releases.stage_accommodations(connection, release_id, [(n, *row) for n, row in enumerate(rows, 2)])
+    releases.reject_repeated_accommodations(connection, release_id, "r.csv")
+    releases.freeze(connection, release_id, etag, METHOD)
+    releases.close_staging(connection, release_id)
+    known = releases.data_release(connection, release_id)
+    assert known is not None
+    return known
+
+
+def seen(connection: Connection, release_id: str) -> list[tuple[str, str, str, str]]:
+    """(hotel, partner, accommodation, url) of what the release sees."""
+    return connection.execute(
+        """SELECT hotel_id, partner_id, accommodation_id, url FROM release_images WHERE release_id = %s
+           ORDER BY 1, 2, 3, 4""",
+        [release_id],
+    ).fetchall()
+
+
+def digests(connection: Connection, release_id: str) -> dict[str, tuple[str, str]]:
+    """hotel -> (contents digest, members digest)."""
+    rows = connection.execute(
+        "SELECT hotel_id, contents_digest::text, members_digest::text FROM release_hotels WHERE release_id = %s",
+        [release_id],
+    ).fetchall()
+    return {hotel: (contents, members) for hotel, contents, members in rows}
+
+
+def tables(connection: Connection) -> set[str]:
+    return {row[0] for row in connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'").fetchall()}
+
+
+def test_a_release_sees_the_images_of_its_hotels_that_are_available_and_nothing_else(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        offer(connection, "ünï", [("$abc", "good", 1), ("$abc", "bad", 2), ("$abc", "late", 3), ("other", "good", 1)])
+        fetch(connection, "ünï", "available", "good")
+        fetch(connection, "ünï", "rejected", "bad")
+        fingerprint(connection, "ünï")
+        known = load(connection, "r1", [("H1", "ünï", "$abc"), ("H2", "ünï", "unknown"), ("H3", "nobody", "x")])
+        assert seen(connection, "r1") == [("H1", "ünï", "$abc", "good")]
+    assert (known.hotels, known.accommodations, known.images) == (3, 3, 1)
+    assert (known.unknown_partners, known.unknown_accommodations) == (1, 2)
+
+
+def test_an_image_without_its_fingerprint_is_not_seen_whether_it_is_to_come_or_cannot_be(ledger: Ledger) -> None:
+    """A release that waited long enough is frozen while a partner is still at work."""
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "done", None)])
+        offer(connection, "p", [("1", "done", None), ("1", "broken", None)])
+        fetch(connection, "p")
+        fingerprint(connection, "p", failing="broken")
+        offer(connection, "p", [("1", "done", None), ("1", "broken", None), ("1", "to come", None)])
+        fetch(connection, "p")
+        assert load(connection, "r1", [("H1", "p", "1")]).images == 1
+        assert seen(connection, "r1") == [("H1", "p", "1", "done")]
+
+
+def test_what_a_release_sees_stays_whatever_happens_to_the_catalogues(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None)])
+        load(connection, "r1", [("H1", "p", "1")])
+        before = seen(connection, "r1"), digests(connection, "r1")
+        offer(connection, "p", [("1", "b", None)])
+        assert (seen(connection, "r1"), digests(connection, "r1")) == before
+
+
+def test_an_accommodation_in_two_hotels_stays_in_the_first_and_the_other_row_is_rejected(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None)])
+        rows = [("H2", "p", "1"), ("H1", "p", "1"), ("H2", "p", "1"), ("H1", "q", "1")]
+        known = load(connection, "r1", rows)
+        assert [row[0] for row in seen(connection, "r1")] == ["H2"]
+        rejected = connection.execute("SELECT line, field, reason, value FROM release_rejects ORDER BY line").fetchall()
+    assert rejected == [
+        (3, "accommodation_id", "already in hotel H2 on line 2", "1"),
+        (4, "accommodation_id", "duplicate of line 2", "1"),
+    ]
+    assert (known.rejected, known.hotels, known.accommodations) == (2, 2, 2)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5)
+@given(st.randoms(use_true_random=False))
+def test_digests_do_not_depend_on_the_order_of_rows_or_entries(ledger: Ledger, order: random.Random) -> None:
+    entries: list[Entry] = [(str(n % 3), f"url {n}", n if n % 2 else None) for n in range(12)]
+    rows = [("H1", "p", "0"), ("H1", "p", "1"), ("Ünï", "p", "2"), ("H1", "q", "0")]
+    with ledger.connect() as connection:
+        connection.execute("TRUNCATE catalogue_entries, fetch_results, fetch_queue, data_releases")
+        for partner_id in ("p", "q"):
+            has_pictures(connection, partner_id, entries)
+        first = load(connection, "r1", rows)
+        before = digests(connection, "r1")
+        connection.execute("TRUNCATE catalogue_entries, fetch_results, fetch_queue")
+        for partner_id in ("q", "p"):
+            has_pictures(connection, partner_id, order.sample(entries, len(entries)))
+        again = load(connection, "r2", order.sample(rows, len(rows)))
+        assert digests(connection, "r2") == before
+    assert again.frozen == first.frozen
+
+
+def test_a_moved_position_changes_what_ranking_reads_and_not_what_grouping_reads(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", 1), ("2", "b", 1)])
+        load(connection, "r1", [("H1", "p", "1"), ("H2", "p", "2")])
+        has_pictures(connection, "p", [("1", "a", 2), ("2", "b", 1)])
+        load(connection, "r2", [("H1", "p", "1"), ("H2", "p", "2")])
+        before, after = digests(connection, "r1"), digests(connection, "r2")
+    assert after["H2"] == before["H2"], "another hotel's change is nothing to this one"
+    assert after["H1"][0] == before["H1"][0]
+    assert after["H1"][1] != before["H1"][1]
+
+
+def test_the_same_picture_from_another_partner_is_nothing_new_to_group(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None)])
+        load(connection, "r1", [("H1", "p", "1")])
+        has_pictures(connection, "q", [("1", "a", None)])
+        load(connection, "r2", [("H1", "p", "1"), ("H1", "q", "1")])
+        before, after = digests(connection, "r1")["H1"], digests(connection, "r2")["H1"]
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+
+
+def test_ids_that_run_together_are_told_apart(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        for partner_id, accommodation_id in (("a", "bc"), ("ab", "c")):
+            has_pictures(connection, partner_id, [(accommodation_id, "u", None)])
+        load(connection, "r1", [("H1", "a", "bc")])
+        load(connection, "r2", [("H1", "ab", "c")])
+        assert digests(connection, "r1")["H1"][1] != digests(connection, "r2")["H1"][1]
+
+
+def test_a_changed_file_is_frozen_anew_and_takes_the_old_partition_with_it(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None), ("2", "b", None)])
+        first = load(connection, "r1", [("H1", "p", "1"), ("H9", "p", "2")])
+        kept = tables(connection)
+        again = load(connection, "r1", [("H1", "p", "1")], etag="changed")
+        assert tables(connection) == kept, "neither the old partition nor a staging table is left"
+        assert [row[0] for row in seen(connection, "r1")] == ["H1"]
+    assert again.frozen != first.frozen
+    assert (again.decided, again.decided_etag, again.hotels) == (True, "changed", 1)
+
+
+def test_loading_the_same_again_gives_the_same_digest(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None)])
+        first = load(connection, "r1", [("H1", "p", "1")])
+        assert load(connection, "r1", [("H1", "p", "1")]).frozen == first.frozen
+
+
+def test_each_release_has_partitions_of_its_own(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "a", None)])
+        for release_id in ("r1", "Ünï 'quoted'"):
+            load(connection, release_id, [("H1", "p", "1")])
+        assert seen(connection, "Ünï 'quoted'") == seen(connection, "r1")
+        load(connection, "r1", [], etag="empty now")
+        assert (seen(connection, "r1"), len(seen(connection, "Ünï 'quoted'"))) == ([], 1)
+
+
+def test_an_interrupted_load_leaves_nothing_that_hinders_the_next(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        releases.notice_release(connection, "r1", "k", "e", {})
+        releases.open_staging(connection, "r1")
+        releases.stage_accommodations(connection, "r1", [(2, "H1", "p", "1")])
+        releases.reject_repeated_accommodations(connection, "r1", "k")
+    with ledger.connect() as connection:
+        assert load(connection, "r1", [("H2", "p", "1")]).hotels == 1
+        assert set(digests(connection, "r1")) == {"H2"}
+
+
+def test_a_release_is_seen_first_once_and_anew_only_with_another_file(ledger: Ledger) -> None:
+    def first_seen() -> object:
+        row = connection.execute("SELECT first_seen_at FROM data_releases").fetchone()
+        assert row is not None
+        return row[0]
+
+    with ledger.connect() as connection:
+        releases.notice_release(connection, "r1", "k", "e", {"p": "w1:e"})
+        moment = first_seen()
+        releases.notice_release(connection, "r1", "k", "e", {"p": "w2:e", "late": "w1:e"})
+        known = releases.data_release(connection, "r1")
+        assert known is not None
+        assert (known.awaited, first_seen()) == ({"p": "w1:e"}, moment)
+        releases.notice_release(connection, "r1", "k", "changed", {"p": "w2:e"})
+        known = releases.data_release(connection, "r1")
+        assert known is not None
+        assert (known.awaited, known.decided) == ({"p": "w2:e"}, False)
+        assert first_seen() != moment

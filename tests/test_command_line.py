@@ -1,0 +1,276 @@
+"""The `image-assets` command as people run it: exit codes and messages, on a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from partner_site import PartnerSite, partner_site
+from pictures import drawn, jpeg
+
+from image_assets.image_release.publishing import current_release
+from image_assets.supervision import acquire_supervision
+from resources.ledger import Ledger
+from resources.ledger.embedded import embedded_postgres
+from resources.ledger.operations import Gate, gates, record_gate
+from resources.ledger.schema import migrate
+from resources.object_store import ObjectStore, open_store
+
+COMMAND = Path(sys.executable).with_name("image-assets")
+# Ours and Dagster's variables must come from the test, not from whoever runs it.
+OURS = re.compile(r"IMAGE_|DATABASE_URL|PARTNERS_FILE|RENDITIONS_FILE|HOTEL_SHARDS|RELEASE_WAIT|DAGSTER_|AWS_|PG")
+PATIENCE = 240.0
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home of the command, with a store and a partners file beneath it."""
+
+    path: Path
+
+    @property
+    def store(self) -> ObjectStore:
+        return open_store(f"file://{self.path}/store")
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+        environment |= {
+            "IMAGE_ASSETS_HOME": str(self.path),
+            "PARTNERS_FILE": str(self.path / "partners.yaml"),
+            "HOTEL_SHARDS": "1",
+            **variables,
+        }
+        return subprocess.Popen(
+            [COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """(exit code, what it said)."""
+        return ended(self.start(*arguments, **variables))
+
+    def offer(self, partner_id: str, version: str, urls: list[str]) -> None:
+        lines = "".join(json.dumps({"accommodation_id": "1", "url": url}) + "\n" for url in urls)
+        self.store.put(f"catalogues/{partner_id}/{version}.jsonl", lines.encode())
+
+    def release(self, release_id: str, *rows: str) -> None:
+        text = "\n".join(["hotel_id,partner_id,accommodation_id", *rows])
+        self.store.put(f"data-releases/{release_id}.csv", text.encode())
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    try:
+        said, _ = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate()
+        raise AssertionError(f"{process.args} does not end: {said}") from None
+    return process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    # Not tmp_path: pytest closes its folders to other users, and as root the server is another user.
+    with tempfile.TemporaryDirectory(prefix="image-assets-home-") as folder:
+        path = Path(folder).resolve()
+        (path / "partners.yaml").write_text("partners: {alpha: {allow_private_addresses: true}}\n")
+        yield Home(path)
+
+
+@pytest.fixture
+def ledger(home: Home) -> Iterator[Ledger]:
+    """The ledger in the home's own server, which runs as long as the test does."""
+    with embedded_postgres(home.path) as url:
+        migrate(url)
+        yield Ledger(url)
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "value"),
+    [
+        ("status", "HOTEL_SHARDS", "many"),
+        ("run --until-idle", "HOTEL_SHARDS", "0"),
+        ("dev", "RELEASE_WAIT", "soon"),
+        ("run --until-idle", "IMAGE_STORE_URL", "ftp://host/x"),
+        ("status", "DATABASE_URL", "mysql://host/x"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_ends_in_a_message_that_names_it(
+    home: Home, command: str, name: str, value: str
+) -> None:
+    code, said = home.run(*command.split(), **{name: value})
+    assert code == 1
+    assert name in said
+    assert "Traceback" not in said
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_message(home: Home) -> None:
+    code, said = home.run("status", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert code == 1
+    assert "database" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "content", "told"),
+    [
+        ("run --until-idle", "PARTNERS_FILE", "partners: {alpha: {trusted: 1}}\n", "trusted"),
+        ("status", "PARTNERS_FILE", "partners: [\n", "not YAML"),
+        ("doctor", "PARTNERS_FILE", "partners: 7\n", "partners"),
+        ("doctor", "RENDITIONS_FILE", "recipes: 7\n", "recipes"),
+        ("run --until-idle", "RENDITIONS_FILE", None, "broken.yaml"),
+    ],
+)
+def test_a_mistake_in_the_users_files_is_told_before_anything_starts(
+    home: Home, command: str, variable: str, content: str | None, told: str
+) -> None:
+    file = home.path / "broken.yaml"
+    file.unlink(missing_ok=True)
+    if content is not None:
+        file.write_text(content)
+    code, said = home.run(*command.split(), **{variable: str(file)})
+    assert (code, told in said, "Traceback" in said) == (1, True, False), said
+    assert "broken.yaml" in said
+
+
+def test_status_of_an_empty_home_is_idle(home: Home) -> None:
+    code, said = home.run("status")
+    assert (code, said.splitlines()[-1]) == (0, "idle: nothing is left to do")
+
+
+def test_doctor_finds_an_ordinary_home_in_order(home: Home, ledger: Ledger) -> None:
+    code, said = home.run("doctor")
+    assert (code, "PROBLEM" in said) == (0, False), said
+    for checked in ("Python", "IMAGE_ASSETS_HOME", "PARTNERS_FILE", "RENDITIONS_FILE", "store", "PostgreSQL", "schema"):
+        assert checked in said
+
+
+def test_doctor_names_each_odd_object_and_what_to_do_about_it(home: Home) -> None:
+    home.store.put("catalogues/readme.txt", b"x")
+    try:
+        code, said = home.run("doctor")
+    finally:
+        home.store.delete("catalogues/readme.txt")
+    (problem,) = (line for line in said.splitlines() if line.startswith("PROBLEM"))
+    assert code == 1
+    assert "catalogues/readme.txt" in problem
+    assert "->" in problem
+
+
+def test_accepting_what_is_not_closed_is_refused_with_a_reason(home: Home) -> None:
+    code, said = home.run("accept-shrink", "alpha", "w1")
+    assert (code, "alpha: no catalogue is held" in said) == (1, True)
+    code, said = home.run("accept-release", "r1")
+    assert (code, "No gate of release r1 is closed" in said) == (1, True)
+    assert home.run("accept-shrink", "alpha")[0] == 2
+
+
+def test_a_held_catalogue_is_accepted_by_its_version_and_no_other(home: Home, ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        record_gate(connection, Gate("catalogue_diffs", "$abc", "deleted_share", "w:2:etag", False, "deletes much"))
+    code, said = home.run("accept-shrink", "$abc", "w:1")
+    assert (code, "held is version w:2, not w:1" in said) == (1, True)
+    assert home.run("accept-shrink", "$abc", "w:2")[0] == 0
+    with ledger.connect() as connection:
+        assert [gate.accepted for gate in gates(connection) if gate.partition_key == "$abc"] == [True]
+
+
+def test_dev_beside_another_supervisor_says_so_and_ends(home: Home) -> None:
+    with acquire_supervision(home.path):
+        code, said = home.run("dev")
+    assert code == 1
+    assert f"Process {os.getpid()} runs on {home.path} already" in said
+
+
+def test_with_nothing_to_do_run_until_idle_ends_at_once_and_well(home: Home) -> None:
+    code, said = home.run("run", "--until-idle")
+    assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
+
+
+@pytest.fixture(scope="module")
+def working_home(home: Home) -> Iterator[tuple[Home, PartnerSite, list[str]]]:
+    """A home whose first release is processed by two commands at once; what both said is the test's below."""
+    with partner_site() as site, tempfile.TemporaryDirectory(prefix="image-assets-home-") as folder:
+        path = Path(folder).resolve()
+        shutil.copy(home.path / "partners.yaml", path)
+        working = Home(path)
+        working.offer("alpha", "w1", [site.serve(f"/{n}.jpg", jpeg(drawn(n))) for n in range(4)])
+        working.release("r1", "H1,alpha,1", "H2,beta,1")
+        both = [working.start("run", "--until-idle") for _ in range(2)]
+        outcomes = [ended(process) for process in both]
+        assert [code for code, _ in outcomes] == [0, 0], outcomes
+        yield working, site, [said for _, said in outcomes]
+
+
+@pytest.mark.long
+def test_of_two_commands_at_once_one_works_and_the_other_waits_with_it(
+    working_home: tuple[Home, PartnerSite, list[str]],
+) -> None:
+    home, site, said = working_home
+    assert sum("waiting with it" in each for each in said) == 1
+    assert all(each.splitlines()[-1] == "Idle: everything new is processed and published." for each in said)
+    current = current_release(home.store)
+    assert current is not None
+    assert current["release_id"] == "r1"
+    assert site.requests == {f"/{n}.jpg": 1 for n in range(4)}
+    code, report = home.run("status")
+    assert code == 0
+    assert "release r1: 2 hotels, 4 images; published" in report
+    assert report.splitlines()[-1] == "idle: nothing is left to do"
+
+
+@pytest.mark.long
+def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_accepts_them(
+    working_home: tuple[Home, PartnerSite, list[str]],
+) -> None:
+    home, site, _ = working_home
+    home.offer("alpha", "w2", [site.url("/0.jpg")])
+    code, said = home.run("run", "--until-idle")
+    assert code == 1
+    (reason,) = (line for line in said.splitlines() if line.startswith("NOT DONE"))
+    assert "deletes 3 of 4 known URLs" in reason
+    assert reason.endswith("image-assets accept-shrink alpha w2")
+    assert "STOPPED" in home.run("status")[1]
+
+    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9)))])
+    home.release("r2", "H3,beta,1")
+    assert home.run("accept-shrink", "alpha", "w2")[0] == 0
+    code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
+    assert code == 1
+    (reason,) = (line for line in said.splitlines() if line.startswith("NOT DONE"))
+    assert "1 of 1 hotels lose all their pictures since r1" in reason
+    assert reason.endswith("image-assets accept-release r2")
+    assert (current_release(home.store) or {})["release_id"] == "r1"
+
+    assert home.run("accept-release", "r2")[0] == 0
+    code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
+    assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
+    assert (current_release(home.store) or {})["release_id"] == "r2"
+
+
+@pytest.mark.long
+def test_work_that_fails_again_and_again_ends_the_command_with_the_cause(
+    working_home: tuple[Home, PartnerSite, list[str]],
+) -> None:
+    home, _, _ = working_home
+    home.store.put("catalogues/alpha/w3.csv", b"hotel,picture\n1,2\n")
+    code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
+    assert code == 1
+    (reason,) = (line for line in said.splitlines() if line.startswith("NOT DONE"))
+    assert "catalogues/alpha/w3.csv" in reason
+    assert "accommodation_id" in reason
+
+
+def _allow(home: Home, *partners: str) -> str:
+    file = home.path / "more-partners.yaml"
+    file.write_text(json.dumps({"partners": {name: {"allow_private_addresses": True} for name in partners}}))
+    return str(file)
