@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
-from PIL.Image import Transpose
 
 from image_assets.renditions.recipes import Recipe
+from image_assets.shown_pixels import eight_bit, exif_orientation, laid_on_background, turned_upright
 
 if TYPE_CHECKING:
     from image_assets.renditions.scaling import Source
@@ -29,19 +29,8 @@ _MARGIN = 2
 # No JPEG is decoded smaller than this long side, so that recipes up to half of it share one decode.
 _SMALLEST_DECODE = 3840
 
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
-}
 _TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
 
-_BACKGROUND = (255, 255, 255)
 _RAMP = Image.frombytes("L", (256, 1), bytes(range(256)))
 
 
@@ -74,7 +63,7 @@ def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     renditions: dict[str, Rendition] = {}
     try:
         image = Image.open(io.BytesIO(data))
-        orientation = _orientation(image)
+        orientation = exif_orientation(image)
         size = image.size[::-1] if orientation in _TURNED else image.size
         targets = {recipe.name: fitted_size(*size, recipe.width, recipe.height) for recipe in recipes}
         scales = {name: _decoding_scale(image, target) for name, target in targets.items()}
@@ -110,9 +99,7 @@ def _decoded(image: Image.Image, scale: int, orientation: int) -> Image.Image:
     """The image upright in sRGB; a JPEG `scale` times smaller, which its decoder does for less than nothing."""
     if scale > 1:
         image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
-    upright = _in_srgb(image)
-    if orientation in _UPRIGHT:
-        upright = upright.transpose(_UPRIGHT[orientation])
+    upright = turned_upright(_in_srgb(image), orientation)
     # Saving would copy a comment and XMP from here into the file.
     upright.info = {}
     return upright
@@ -159,23 +146,13 @@ def _reason(error: Exception) -> str:
     return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"
 
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; broken EXIF does not spoil a picture and counts as upright."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001
-        # A PNG is decoded to reach its EXIF: what is wrong with the picture itself shows again, and is told, there.
-        return 1
-    return value if value in _UPRIGHT else 1
-
-
 def _in_srgb(image: Image.Image) -> Image.Image:
     """The image as 8-bit sRGB without transparency."""
     profile = image.info.get("icc_profile")
     image.load()
     alpha = None
     if image.mode.startswith("I"):
-        image = _eight_bit(image)
+        image = eight_bit(image)
     elif image.has_transparency_data:
         image = image if image.mode == "LA" else image.convert("RGBA")
         alpha = image.getchannel("A")
@@ -186,17 +163,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     transform = _transform_to_srgb(profile, image.mode) if isinstance(profile, bytes) and profile else None
     # A CMS transform leaves its input alone and gives a new RGB image.
     rgb = image.convert("RGB") if transform is None else transform.apply(image)
-    if alpha is None:
-        return rgb
-    flat = Image.new("RGB", rgb.size, _BACKGROUND)
-    flat.paste(rgb, mask=alpha)
-    return flat
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey, rounded; Pillow's own conversion clips everything above 255 to white."""
-    values = np.asarray(image).astype(np.int64).clip(0, 65_535)
-    return Image.fromarray(((values * 255 + 32_767) // 65_535).astype(np.uint8))
+    return rgb if alpha is None else laid_on_background(rgb, alpha)
 
 
 @lru_cache(maxsize=64)
