@@ -16,6 +16,7 @@ from resources.environment import EnvironmentProblem, read_environment
 
 # Stages that moved in this time are shown as running.
 _RECENT_SECONDS = 60.0
+_TAKEN_UP = "the running `image-assets dev`, or the next `image-assets run --until-idle`, takes it up."
 
 
 def say(line: str) -> None:
@@ -166,6 +167,20 @@ def accept_release(release: str) -> None:
         _accept(accept_closed_release, release)
 
 
+@main.command()
+@click.argument("partner")
+def retry(partner: str) -> None:
+    """Give the failed images of PARTNER one more round of attempts."""
+    from image_assets.services import ready_ledger
+    from resources.ledger.images import requeue_failed
+
+    with _clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+        queued = requeue_failed(connection, partner)
+    if not queued:
+        raise click.ClickException(f"{partner} has no failed images.")
+    say(f"{queued:,} images are in line again; {_TAKEN_UP}")
+
+
 def _accept(accept: Callable[..., str | None], *names: str) -> None:
     from image_assets.services import ready_ledger
 
@@ -173,7 +188,7 @@ def _accept(accept: Callable[..., str | None], *names: str) -> None:
         refused = accept(ledger, *names)
     if refused:
         raise click.ClickException(refused)
-    say("Accepted. The running `image-assets dev`, or the next `image-assets run --until-idle`, takes it up.")
+    say(f"Accepted; {_TAKEN_UP}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from image_assets.methods import Methods, input_digest
 from image_assets.shards import stage_digest
 from resources.ledger import Connection, Ledger, galleries, pending, releases
 from resources.ledger.catalogues import CatalogueVersion
-from resources.ledger.operations import Gate, gates
+from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
 from resources.ledger.releases import DataRelease
 from resources.object_store import ObjectStore
@@ -120,10 +120,11 @@ def _pending_catalogues(
     return found
 
 
-def _shut(closed: list[Gate], asset: str, partition_key: str, digest: str) -> list[str]:
-    """A line for each gate that is closed for this very input."""
+def _shut(closed: list[Gate], asset: str, partition_key: str, digest: str, accept: str = "") -> list[str]:
+    """A line for each gate that is closed for this very input, with how to `accept` it where that is possible."""
     return [
         f"gate {gate.gate} of {asset} {partition_key}: {gate.message}"
+        + (f" {accept}" if accept and gate.gate != RENDITIONS_IN_STORE else "")
         for gate in closed
         if (gate.asset, gate.partition_key, gate.input_digest) == (asset, partition_key, digest)
     ]
@@ -216,9 +217,9 @@ def _pending_galleries(
             continue
         key = f"{release.release_id}|{shard}"
         shut = [
-            f"{line} {accept}"
+            line
             for stage in ("image_groups", "renditions")
-            for line in _shut(closed, stage, key, digests[stage])
+            for line in _shut(closed, stage, key, digests[stage], accept)
         ]
         found.stopped.extend(shut)
         if not shut:
@@ -234,8 +235,7 @@ def _pending_galleries(
     published = releases.publication(connection, release.release_id)
     if published and published.input_digest == digests["image_release"] and is_current(store, published):
         return found
-    shut = _shut(closed, "image_release", release.release_id, digests["image_release"])
-    found.stopped.extend(f"{line} {accept}" for line in shut)
+    found.stopped.extend(_shut(closed, "image_release", release.release_id, digests["image_release"], accept))
     if not found.stopped:
         found.work.append(Work(PUBLISH, release.release_id, digests["image_release"], 0))
     return found

@@ -180,7 +180,7 @@ def _open_bucket(url: str, bucket: str, prefix: str) -> ObjectStore:
     store = S3Store(
         bucket,
         prefix=prefix or None,
-        endpoint=endpoint.rstrip("/"),
+        endpoint=endpoint,
         region=session.region_name or "us-east-1",
         virtual_hosted_style_request=False,
         client_options={"allow_http": endpoint.startswith("http://")},

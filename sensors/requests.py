@@ -123,7 +123,7 @@ def sensor_result(
     requests = run_requests(context.instance, work)
     reasons = [*pending.stopped, *pending.waiting] or ["nothing is pending"]
     if work:
-        reasons = ["runs for all that is pending are queued, at work, or failed too often"]
+        reasons = ["runs for all that is pending are queued, at work, canceled, or failed too often"]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "; ".join(reasons),

@@ -87,7 +87,14 @@ def hold(ledger: Ledger, catalogue: CatalogueVersion) -> None:
     with ledger.connect() as connection:
         record_gate(
             connection,
-            Gate("catalogue_diffs", catalogue.partner_id, "deleted_share", catalogue.digest, False, "deletes much"),
+            Gate(
+                "catalogue_diffs",
+                catalogue.partner_id,
+                "deleted_share",
+                METHODS.shrink_digest(catalogue),
+                False,
+                "deletes much",
+            ),
         )
         catalogues.record_outcome(connection, catalogue, "held", message="deletes much")
 
@@ -174,13 +181,21 @@ def test_a_held_catalogue_is_work_again_once_it_is_accepted_or_replaced(store: O
         ["gate deleted_share of catalogue_diffs alpha: deletes much"],
     )
     with ledger.connect() as connection:
-        accept_gate(connection, "catalogue_diffs", "alpha", "deleted_share", held.digest)
+        accept_gate(connection, "catalogue_diffs", "alpha", "deleted_share", METHODS.shrink_digest(held))
     assert asked(ask(store, ledger)) == [(INGEST, "alpha")]
     hold(ledger, replaced := offer(store, "alpha", content=b"other"))
     assert ask(store, ledger).work == [], "the acceptance was for the other file"
     assert replaced.etag != held.etag
     offer(store, "alpha", "w2")
     assert asked(ask(store, ledger)) == [(INGEST, "alpha")]
+
+
+def test_a_held_catalogue_is_work_again_under_another_limit_of_its_partner_only(
+    store: ObjectStore, ledger: Ledger
+) -> None:
+    hold(ledger, offer(store, "alpha"))
+    assert asked(ask(store, ledger, replace(METHODS, max_deleted_shares={"alpha": 0.9}))) == [(INGEST, "alpha")]
+    assert asked(ask(store, ledger, replace(METHODS, max_deleted_shares={"beta": 0.9}))) == []
 
 
 def test_an_unreadable_catalogue_is_named_with_its_cause_until_another_file_comes(

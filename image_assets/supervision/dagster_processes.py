@@ -99,7 +99,7 @@ def run_dagster(
     code_socket.unlink(missing_ok=True)
     workspace = home / "workspace.yaml"
     workspace.write_text(_workspace(code_socket))
-    program = [sys.executable, "-m"]
+    program = [sys.executable, "-P", "-m"]  # a file in the user's folder must not pass for a module
 
     with ExitStack() as stack:
         stack.callback(sockets.rmdir)

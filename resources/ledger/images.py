@@ -171,6 +171,20 @@ def record_fetches(connection: Connection, partner_id: str, results: Sequence[Fe
         )
 
 
+def requeue_failed(connection: Connection, partner_id: str) -> int:
+    """Give the partner's failed images one more round of attempts, without waiting for its next catalogue. How many."""
+    return connection.execute(
+        """WITH failed AS (
+               DELETE FROM fetch_results WHERE partner_id = %(partner)s AND outcome = 'failed' RETURNING fetch_key)
+           INSERT INTO fetch_queue (partner_id, fetch_key, url)
+           SELECT DISTINCT ON (fetch_key) %(partner)s, fetch_key, url
+           FROM failed JOIN catalogue_entries AS entry USING (fetch_key)
+           WHERE entry.partner_id = %(partner)s ORDER BY fetch_key, url
+           ON CONFLICT DO NOTHING""",
+        {"partner": partner_id},
+    ).rowcount
+
+
 def outcomes(connection: Connection, partner_id: str) -> list[tuple[str, str | None, int]]:
     """The partner's images by (outcome, reason), most frequent first."""
     return connection.execute(

@@ -7,14 +7,14 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 from end_to_end.world import World
 
-from image_assets.methods import Methods
-from image_assets.renditions import load_recipes
-from resources.environment import PROJECT
+from image_assets.definitions import read_methods
+from resources.environment import read_environment
 from resources.ledger import Ledger
 from resources.ledger.schema import migrate
 from resources.object_store import ObjectStore, open_store
@@ -55,10 +55,8 @@ def write_partners(file: Path, partners: Sequence[str] = PARTNERS) -> Path:
 
 def world_at(store_url: str, database_url: str, partners_file: Path) -> World:
     """The world that lies in a store and a database, which may be old ones."""
-    recipes = load_recipes(PROJECT / "renditions.yaml")
     partners = load_partners(partners_file)
-    shares = {name: settings.max_deleted_share for name, settings in partners.listed.items()}
-    methods = Methods(recipes, max_deleted_shares=shares, max_lost_hotels_share=1.0)
+    methods = replace(read_methods(read_environment(), partners), max_lost_hotels_share=1.0)
     return World(open_store(store_url), Ledger(database_url), partners, methods)
 
 

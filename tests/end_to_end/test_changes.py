@@ -17,6 +17,7 @@ from PIL import Image
 from image_assets.accepting import accept_closed_release, accept_held_catalogue
 from image_assets.image_release.publishing import current_release
 from image_assets.raw_images import ScreeningLimits
+from resources.ledger.images import requeue_failed
 from resources.ledger.operations import gates
 from resources.object_store import raw_image_key
 
@@ -110,6 +111,18 @@ def test_a_server_error_is_tried_three_times_and_again_with_the_next_catalogue(w
     world.settle()
     assert site.requests["/good.jpg"] == 1
     assert sorted(world.galleries()["H1"]) == sorted([good, bad])
+
+
+def test_failed_images_can_be_put_back_in_line_by_hand(world: World, site: PartnerSite) -> None:
+    bad = site.serve("/bad.jpg", [500, 500, 500, jpeg(drawn(1))])
+    world.offer("alpha", "w1", entries("1", [bad]))
+    world.settle()
+    assert world.settle() == []
+    with world.ledger.connect() as connection:
+        assert requeue_failed(connection, "alpha") == 1
+        assert requeue_failed(connection, "nobody") == 0
+    world.settle()
+    assert outcomes(world, "alpha") == [("available", None, 1)]
 
 
 def test_changed_limits_judge_what_was_kept_without_a_new_request(world: World, site: PartnerSite) -> None:

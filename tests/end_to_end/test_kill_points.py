@@ -111,6 +111,7 @@ def undisturbed(postgres_url: str, module_site: PartnerSite) -> list[bytes]:
         for begin in weeks(module_site):
             begin(world)
             world.settle()
+            assert not world.pending().stopped
             manifests.append(world.manifest_bytes())
     return manifests
 

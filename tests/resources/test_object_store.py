@@ -113,10 +113,11 @@ def test_the_names_in_an_s3_bucket_are_the_keys_themselves(s3_store: ObjectStore
 
 
 def test_a_file_stores_names_are_file_names(tmp_path: Path) -> None:
-    store = open_store(f"file://{tmp_path}")
+    folder = tmp_path / "störe #1 %41 ?"
+    store = open_store(folder.as_uri())
     for name in ODD_NAMES:
         store.put(f"ours/{name}", b"")
-    assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == sorted(ODD_NAMES)
+    assert sorted(path.name for path in (folder / "ours").iterdir()) == sorted(ODD_NAMES)
 
 
 def test_a_listing_is_of_a_folder_not_of_names_that_begin_alike(store: ObjectStore) -> None:

@@ -11,9 +11,9 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from image_assets.pending_work import AFTER_DIFF, BUILD, INGEST, Work
-from image_assets.supervision import ORPHANED_TAG
+from image_assets.supervision import ORPHANED_TAG, STOPPED_TAG
 from image_assets.supervision.following import SUPERVISOR_VARIABLE
-from sensors.requests import ACTIVE, REQUESTS_A_TICK, active_runs, attempts, run_requests
+from sensors.requests import ACTIVE, REQUESTS_A_TICK, Attempts, active_runs, attempts, run_requests
 
 HERE = "4711:123"
 WORK = Work(INGEST, "ünï", "d1", 10)
@@ -78,7 +78,7 @@ def test_runs_at_work_leave_the_places_of_a_tick_to_others(instance: DagsterInst
     assert requested(instance, *many) == [work.partition_key for work in many[1:]]
 
 
-@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
+@pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE])
 def test_work_that_is_pending_after_its_run_ended_is_asked_for_under_a_new_run_key(
     instance: DagsterInstance, status: DagsterRunStatus
 ) -> None:
@@ -109,16 +109,42 @@ def test_two_failures_are_not_enough_to_be_stuck(instance: DagsterInstance) -> N
     assert requested(instance, WORK) == ["ünï"]
 
 
-def test_successes_and_cancellations_never_make_work_stuck(instance: DagsterInstance) -> None:
-    for status in [DagsterRunStatus.SUCCESS, DagsterRunStatus.CANCELED] * 3:
-        ran(instance, WORK, status)
-    assert requested(instance, WORK) == ["ünï"]
-
-
-def test_runs_whose_processes_were_killed_do_not_count_as_failures(instance: DagsterInstance) -> None:
+def test_successes_never_make_work_stuck(instance: DagsterInstance) -> None:
     for _ in range(5):
-        ran(instance, WORK, DagsterRunStatus.FAILURE, **{ORPHANED_TAG: "true"})
+        ran(instance, WORK, DagsterRunStatus.SUCCESS)
     assert requested(instance, WORK) == ["ünï"]
+
+
+def test_work_that_a_person_cancelled_is_left_to_them_until_its_input_changes(instance: DagsterInstance) -> None:
+    ran(instance, WORK, DagsterRunStatus.CANCELED)
+    assert requested(instance, WORK) == []
+    assert requested(instance, Work(INGEST, "ünï", "d2", 10)) == ["ünï"]
+
+
+@pytest.mark.parametrize(
+    ("status", "tag"),
+    [
+        (DagsterRunStatus.FAILURE, ORPHANED_TAG),
+        (DagsterRunStatus.CANCELED, ORPHANED_TAG),
+        (DagsterRunStatus.CANCELED, STOPPED_TAG),
+    ],
+)
+def test_runs_that_ended_with_their_processes_count_neither_as_failures_nor_as_cancelled(
+    instance: DagsterInstance, status: DagsterRunStatus, tag: str
+) -> None:
+    for _ in range(5):
+        ran(instance, WORK, status, **{tag: "true"})
+    assert requested(instance, WORK) == ["ünï"]
+
+
+def test_what_is_stuck_rests_longer_and_longer_and_is_tried_again(instance: DagsterInstance) -> None:
+    """A store that was away for an hour must not need a person."""
+    rests = []
+    for failures in range(2, 8):
+        known = Attempts(failures, failures, "run", last_failed_at=1000.0)
+        rests.append(next(m for m in (0, 15, 60, 240, 360) if known.able(1000.0 + 60 * m)))
+    assert rests == [0, 15, 60, 240, 360, 360]
+    assert not Attempts(3, 3, "run", 1000.0).able(1000.0 + 60 * 15 - 1)
 
 
 def test_a_new_supervisor_begins_a_new_round(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
