@@ -15,7 +15,7 @@ from image_assets.hotel_groups.offered import OfferedReleases, offered_releases
 from image_assets.image_release.publishing import is_current
 from image_assets.methods import Methods, input_digest
 from image_assets.shards import stage_digest
-from resources.ledger import Connection, Ledger, galleries, pending, releases
+from resources.ledger import Connection, Ledger, pending, releases, shards
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
@@ -59,7 +59,7 @@ class PendingWork:
 
 
 def pending_work(
-    store: ObjectStore, ledger: Ledger, methods: Methods, shards: list[str], release_wait: timedelta
+    store: ObjectStore, ledger: Ledger, methods: Methods, shard_keys: list[str], release_wait: timedelta
 ) -> PendingWork:
     """Everything that is missing now, largest first within each job, jobs in the order of the data."""
     # Releases are listed first: a catalogue written before a release is then always seen with it.
@@ -68,7 +68,7 @@ def pending_work(
     with ledger.connect() as connection:
         closed = [gate for gate in gates(connection) if gate.closed]
         partners = _pending_catalogues(connection, catalogues, methods, closed)
-        release = _pending_release(connection, store, offered, catalogues, methods, shards, release_wait, closed)
+        release = _pending_release(connection, store, offered, catalogues, methods, shard_keys, release_wait, closed)
     return PendingWork(
         work=sorted(partners.work, key=lambda w: (-w.size, w.partition_key)) + release.work,
         waiting=release.waiting,
@@ -153,7 +153,7 @@ def _pending_release(
     offered: OfferedReleases,
     catalogues: OfferedCatalogues,
     methods: Methods,
-    shards: list[str],
+    shard_keys: list[str],
     release_wait: timedelta,
     closed: list[Gate],
 ) -> PendingWork:
@@ -173,7 +173,7 @@ def _pending_release(
         return PendingWork(work=[Work(LOAD, known.release_id, input_digest(newest.etag), 0)])
     if known.outcome == "unreadable":
         return PendingWork(stopped=[f"data release {newest.object_key}: {known.message}"])
-    return _pending_galleries(connection, store, known, methods, shards, closed)
+    return _pending_galleries(connection, store, known, methods, shard_keys, closed)
 
 
 def _unsettled(
@@ -203,7 +203,7 @@ def _pending_galleries(
     store: ObjectStore,
     release: DataRelease,
     methods: Methods,
-    shards: list[str],
+    shard_keys: list[str],
     closed: list[Gate],
 ) -> PendingWork:
     found = PendingWork()
@@ -211,8 +211,8 @@ def _pending_galleries(
         stage: stage_digest(release, methods, stage) for stage in ("image_groups", "renditions", "image_release")
     }
     accept = f"To publish all the same: image-assets accept-release {quote(release.release_id)}"
-    built = galleries.built_shards(connection, release.release_id)
-    for shard in shards:
+    built = shards.built_shards(connection, release.release_id)
+    for shard in shard_keys:
         if built.get((shard, "renditions")) == digests["renditions"]:
             continue
         key = f"{release.release_id}|{shard}"

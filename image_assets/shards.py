@@ -9,9 +9,9 @@ import dagster as dg
 
 from image_assets.methods import Methods, input_digest
 from image_assets.partitions import BUCKETS, RELEASE_SHARDS, shard_buckets
-from resources.ledger import Connection, galleries, releases
-from resources.ledger.galleries import Shard
+from resources.ledger import Connection, releases, shards
 from resources.ledger.releases import DataRelease
+from resources.ledger.shards import Shard
 
 STAGES = ("image_groups", "priorities", "renditions")
 
@@ -46,7 +46,7 @@ def loaded_release(connection: Connection, release_id: str) -> DataRelease:
 
 def require_stage(connection: Connection, shard: Shard, release: DataRelease, methods: Methods, stage: str) -> None:
     """An earlier stage of the shard is up to date; otherwise a failure that says what to run first."""
-    built = galleries.built_shards(connection, shard.release_id).get((shard.key, stage))
+    built = shards.built_shards(connection, shard.release_id).get((shard.key, stage))
     if built != stage_digest(release, methods, stage):
         raise dg.Failure(
             f"{stage} of {shard.release_id}|{shard.key} is not up to date: materialise it first.", allow_retries=False

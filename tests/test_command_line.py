@@ -32,6 +32,18 @@ OURS = re.compile(r"IMAGE_|DATABASE_URL|PARTNERS_FILE|RENDITIONS_FILE|HOTEL_SHAR
 PATIENCE = 400.0  # more than the command itself has
 
 
+ROOT = Path(__file__).parents[1]
+# Supervises a home, and does nothing.
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from image_assets.supervision import acquire_supervision
+with acquire_supervision(Path(sys.argv[1])):
+    print("ready", flush=True)
+    signal.pause()
+"""
+
+
 @dataclass(frozen=True)
 class Home:
     """A home of the command, with a store and a partners file beneath it."""
@@ -73,7 +85,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate()
-        raise AssertionError(f"{process.args} does not end: {said}") from None
+        raise AssertionError(f"{process.args!r} does not end: {said}") from None
     return process.returncode, said
 
 
@@ -226,6 +238,25 @@ def test_of_two_commands_at_once_one_works_and_the_other_waits_with_it(
     assert code == 0
     assert "release r1: 2 hotels, 4 images; published" in report
     assert report.splitlines()[-1] == "idle: nothing is left to do"
+
+
+@pytest.mark.long
+def test_a_waiting_command_takes_over_when_the_one_at_work_is_killed_though_nobody_reaped_it(
+    working_home: tuple[Home, PartnerSite, list[str]],
+) -> None:
+    home, _, _ = working_home
+    home.release("r1", "H1,alpha,1")
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, home.path], stdout=subprocess.PIPE, cwd=ROOT)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    waiting = home.start("run", "--until-idle")
+    assert waiting.stdout is not None
+    assert "waiting with it" in waiting.stdout.readline()
+    holder.kill()
+    code, said = ended(waiting)
+    holder.wait()
+    assert (code, said.splitlines()[0]) == (0, "It ended; taking over.")
+    assert "release r1: 1 hotels, 4 images; published" in home.run("status")[1]
 
 
 @pytest.mark.long

@@ -31,7 +31,7 @@ from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import load_recipes
 from image_assets.shards import shard_of
 from resources.environment import PROJECT
-from resources.ledger import Ledger, catalogues, galleries, images, releases
+from resources.ledger import Ledger, catalogues, grouping, images, ranking, releases, rendering
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.images import FetchResult
 from resources.ledger.operations import Gate, accept_gate, record_gate
@@ -418,10 +418,10 @@ def test_another_number_of_shards_makes_shards_pending_but_nothing_is_to_be_comp
     with published.ledger.connect() as connection:
         for key in fewer:
             shard = shard_of("r1", key, published.methods)
-            assert galleries.ungrouped_hotels(connection, shard) == []
-            assert galleries.unranked_hotels(connection, shard) == []
+            assert grouping.ungrouped_hotels(connection, shard) == []
+            assert ranking.unranked_hotels(connection, shard) == []
             recipes = published.methods.recipe_digests
-            assert galleries.unrendered_contents(connection, shard, recipes, published.methods.rendering) == []
+            assert rendering.unrendered_contents(connection, shard, recipes, published.methods.rendering) == []
 
 
 @pytest.mark.parametrize(

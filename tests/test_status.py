@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from image_assets.pending_work import INGEST, PendingWork, Work
 from image_assets.status import status_lines
-from resources.ledger import Ledger, galleries, releases
-from resources.ledger.galleries import Shard
+from resources.ledger import Ledger, releases, shards
 from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview, releases_overview
+from resources.ledger.shards import Shard
 
 PARTNER = PartnerOverview("ünï", "2026-W45", 35_000_000, 30_000_000, 4_000, 12, 900, 34)
 
@@ -99,6 +99,6 @@ def test_shards_of_another_number_of_shards_are_not_counted_as_built(ledger: Led
     with ledger.connect() as connection:
         releases.notice_release(connection, "r1", "data-releases/r1.csv", "e", {})
         for key in ("00of02", "01of02", "00of04"):
-            galleries.record_shard(connection, Shard("r1", key, 0, 1, "g", "r"), "renditions", "d", 1, 1)
+            shards.record_shard(connection, Shard("r1", key, 0, 1, "g", "r"), "renditions", "d", 1, 1)
         (overview,) = releases_overview(connection, ["00of04", "01of04", "02of04", "03of04"])
     assert overview.shards_built == 1

@@ -17,7 +17,7 @@ from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, galleries
+from resources.ledger import Ledger, grouping, shards
 from resources.ledger.operations import Gate, record_gate
 
 GATE = "every_image_grouped"
@@ -67,19 +67,19 @@ def image_groups(
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "image_groups", f"shard:{context.partition_key}") as run:
         digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "image_groups")
-        todo = galleries.ungrouped_hotels(run.connection, shard)
+        todo = grouping.ungrouped_hotels(run.connection, shard)
         run.expect(len(todo))
         for start in range(0, len(todo), _HOTELS_A_BATCH):
             hotels = todo[start : start + _HOTELS_A_BATCH]
-            rows = galleries.hotel_fingerprints(run.connection, shard, hotels, methods.fingerprint)
+            rows = grouping.hotel_fingerprints(run.connection, shard, hotels, methods.fingerprint)
             # Groups of half the images would pass for the hotel's: it waits, and the gate below says so.
             incomplete = {hotel_id for hotel_id, _, packed in rows if packed is None}
             known = [(h, sha256, packed) for h, sha256, packed in rows if packed is not None and h not in incomplete]
             complete = [hotel_id for hotel_id in hotels if hotel_id not in incomplete]
-            galleries.record_groups(run.connection, shard, complete, _group_hotels(known, methods.policy))
+            grouping.record_groups(run.connection, shard, complete, _group_hotels(known, methods.policy))
             run.advance(len(hotels))
-        counts = galleries.shard_counts(run.connection, shard)
-        ungrouped = galleries.ungrouped_images(run.connection, shard)
+        counts = grouping.shard_counts(run.connection, shard)
+        ungrouped = grouping.ungrouped_images(run.connection, shard)
         gate = record_gate(
             run.connection,
             Gate(
@@ -92,7 +92,7 @@ def image_groups(
             ),
         )
         if not gate.closed:
-            galleries.record_shard(run.connection, shard, "image_groups", digest, counts.hotels, len(todo))
+            shards.record_shard(run.connection, shard, "image_groups", digest, counts.hotels, len(todo))
         return dg.MaterializeResult(
             metadata={
                 "hotels": counts.hotels,

@@ -24,9 +24,9 @@ from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from image_assets.store_pages import page_url
-from resources.ledger import Ledger, galleries, operations, releases
-from resources.ledger.galleries import PublishedPage
+from resources.ledger import Ledger, operations, publishing, releases, rendering, shards
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, record_gate
+from resources.ledger.publishing import PublishedPage
 from resources.ledger.releases import DataRelease, Publication
 from resources.object_store import ObjectStore
 
@@ -120,7 +120,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _require_built_shards(run: StageRun, release: DataRelease, methods: Methods) -> None:
-    built = galleries.built_shards(run.connection, release.release_id)
+    built = shards.built_shards(run.connection, release.release_id)
     digest = stage_digest(release, methods, "renditions")
     missing = [shard for shard in SHARD_KEYS if built.get((shard, "renditions")) != digest]
     if missing:
@@ -135,7 +135,7 @@ def _write_manifest(run: StageRun, release: DataRelease, methods: Methods, targe
     tally = Tally()
     run.expect(release.hotels)
     whole = whole_release(release.release_id, methods)
-    pages = galleries.published_pages(run.connection, whole, methods.recipe_digests)
+    pages = publishing.published_pages(run.connection, whole, methods.recipe_digests)
     facts = write_manifest(published_batches(_counted(run, pages), len(methods.recipes), tally), target)
     return facts, tally
 
@@ -153,12 +153,12 @@ def _check_gates(
     release_id = release.release_id
     whole = whole_release(release_id, methods)
     missing: list[str] = []
-    for page in galleries.published_renditions(run.connection, whole, methods.recipe_digests):
+    for page in rendering.published_renditions(run.connection, whole, methods.recipe_digests):
         missing.extend(store.missing([key for key, _ in page]))
         tally.renditions += len(page)
         tally.rendition_bytes += sum(size for _, size in page)
     # What is gone is made again: the rows go, and the shards are no longer up to date.
-    galleries.forget_renditions(run.connection, release_id, missing)
+    rendering.forget_renditions(run.connection, release_id, missing)
     # An older release, built by hand, takes no hotel from anybody: it does not become current.
     becomes_current = _becomes_current(store, release_id)
     current, lost, before = _lost_since_current(store, manifest) if becomes_current else (None, 0, 0)

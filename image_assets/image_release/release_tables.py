@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from image_assets.image_release.gallery import GALLERY_HOTELS, GalleryHotel, gallery_hotels
 from image_assets.image_release.manifest import manifest_batch
-from resources.ledger.galleries import PublishedPage
+from resources.ledger.publishing import PublishedPage
 
 
 @dataclass

@@ -11,7 +11,7 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.ranking import rank
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
-from resources.ledger import Ledger, galleries
+from resources.ledger import Ledger, ranking, shards
 
 _HOTELS_A_BATCH = 2000
 
@@ -58,19 +58,19 @@ def priorities(
         release = loaded_release(run.connection, shard.release_id)
         require_stage(run.connection, shard, release, methods, "image_groups")
         digest = stage_digest(release, methods, "priorities")
-        todo = galleries.unranked_hotels(run.connection, shard)
+        todo = ranking.unranked_hotels(run.connection, shard)
         run.expect(len(todo))
         published = 0
         for start in range(0, len(todo), _HOTELS_A_BATCH):
             hotels = todo[start : start + _HOTELS_A_BATCH]
-            candidates = galleries.candidates(run.connection, shard, hotels, methods.fingerprint)
+            candidates = ranking.candidates(run.connection, shard, hotels, methods.fingerprint)
             candidates["trust"] = candidates["partner_id"].map(methods.trust).astype(float).fillna(1.0)
             ranked = rank(candidates)
-            galleries.record_priorities(run.connection, shard, hotels, ranked)
+            ranking.record_priorities(run.connection, shard, hotels, ranked)
             published += len(ranked)
             run.advance(len(hotels))
-        hotels_in_shard = galleries.count_hotels(run.connection, shard)
-        galleries.record_shard(run.connection, shard, "priorities", digest, hotels_in_shard, len(todo))
+        hotels_in_shard = shards.count_hotels(run.connection, shard)
+        shards.record_shard(run.connection, shard, "priorities", digest, hotels_in_shard, len(todo))
         return dg.MaterializeResult(
             metadata={
                 "hotels": hotels_in_shard,

@@ -18,9 +18,9 @@ from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
 from image_assets.renditions.rendering import RenderingFailed, render
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, galleries, images
-from resources.ledger.galleries import RenditionRow
+from resources.ledger import Ledger, images, rendering, shards
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
+from resources.ledger.rendering import RenditionRow
 from resources.object_store import ObjectStore, raw_image_key
 
 GATE = "renderable"
@@ -89,23 +89,23 @@ def renditions(
         release = loaded_release(run.connection, shard.release_id)
         require_stage(run.connection, shard, release, methods, "priorities")
         digest = stage_digest(release, methods, "renditions")
-        todo = galleries.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
+        todo = rendering.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
         run.expect(len(todo))
         for start in range(0, len(todo), _IMAGES_A_BATCH):
             page = todo[start : start + _IMAGES_A_BATCH]
             rendered = list(pool.map(partial(_render_and_store, store, methods.recipes), page))
             made = [row for result in rendered for row in result.made]
             failures = [(result.sha256, result.failure) for result in rendered if result.failure is not None]
-            galleries.record_renditions(run.connection, made, failures, methods.rendering)
+            rendering.record_renditions(run.connection, made, failures, methods.rendering)
             lost = [result.sha256 for result in rendered if result.lost]
             images.forget_contents(run.connection, lost)
             lost_count += len(lost)
             made_count += len(made)
             made_bytes += sum(row.bytes for row in made)
             run.advance(len(page))
-        hotels = galleries.count_hotels(run.connection, shard)
-        failed = galleries.rendition_failures(run.connection, shard, methods.rendering)
-        published = galleries.count_published_contents(run.connection, shard)
+        hotels = shards.count_hotels(run.connection, shard)
+        failed = rendering.rendition_failures(run.connection, shard, methods.rendering)
+        published = rendering.count_published_contents(run.connection, shard)
         gate = record_gate(
             run.connection,
             Gate(
@@ -119,7 +119,7 @@ def renditions(
             ),
         )
         if not gate.closed:
-            galleries.record_shard(run.connection, shard, "renditions", digest, hotels, made_count)
+            shards.record_shard(run.connection, shard, "renditions", digest, hotels, made_count)
         if made_count:
             forget_gate(run.connection, "image_release", shard.release_id, RENDITIONS_IN_STORE)
         return dg.MaterializeResult(

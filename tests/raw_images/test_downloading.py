@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import pytest
 from pictures import drawn, jpeg
@@ -37,12 +37,12 @@ async def collect(arrivals: AsyncIterator[Arrived], at_once: int = 4) -> list[li
     return [batch async for batch in judged_batches(arrivals, LIMITS, at_once)]
 
 
-def run(main: Callable[[], T]) -> T:
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function, and fail where it hangs."""
 
     async def bounded() -> T:
         async with asyncio.timeout(_PATIENCE):
-            return await main()  # type: ignore[misc, no-any-return]
+            return await main()
 
     return asyncio.run(bounded())
 

@@ -36,7 +36,8 @@ class Ticks:
     def __init__(self, instance: DagsterInstance, store: ObjectStore, ledger: Ledger) -> None:
         self.instance, self.store, self.ledger = instance, store, ledger
         resources = {"store": store, "ledger": ledger, "methods": METHODS, "partners": Partners()}
-        self.resources = {name: resources[name] for name in ("store", "ledger", "methods")}
+        given = {name: resources[name] for name in ("store", "ledger", "methods")}
+        self.resources = {name: dg.ResourceDefinition.hardcoded_resource(resource) for name, resource in given.items()}
         self.definitions = build_defs(resources)
         self.skipped: str | None = None
 

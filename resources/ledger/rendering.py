@@ -1,0 +1,150 @@
+"""The ledger's queries of `renditions`: contents to render, what was made of them, what is gone.
+
+Does not belong here: recipes and pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from resources.ledger.connection import Connection
+from resources.ledger.shards import PUBLISHED, Shard, rows_of, run_query
+
+
+def count_published_contents(connection: Connection, shard: Shard) -> int:
+    """Distinct contents that the shard publishes."""
+    return int(rows_of(connection, f"SELECT count(DISTINCT priority.sha256) {PUBLISHED}", shard.parameters)[0][0])
+
+
+def unrendered_contents(
+    connection: Connection, shard: Shard, recipes: Sequence[tuple[str, str]], recipes_digest: str
+) -> list[tuple[str, list[str]]]:
+    """(sha256 in hex, recipes still to make) for the shard's published contents; `recipes` are (name, digest)."""
+    return rows_of(
+        connection,
+        f"""SELECT encode(sha256, 'hex'), array_agg(recipe ORDER BY recipe)
+            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+            CROSS JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
+            WHERE NOT EXISTS (SELECT FROM renditions AS done WHERE done.sha256 = published.sha256
+                    AND done.recipe = wanted.recipe AND done.recipe_digest = wanted.recipe_digest)
+                AND NOT EXISTS (SELECT FROM rendition_failures AS failed
+                    WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s)
+            GROUP BY sha256 ORDER BY sha256""",
+        {
+            **shard.parameters,
+            "recipes": [name for name, _ in recipes],
+            "digests": [digest for _, digest in recipes],
+            "recipes_digest": recipes_digest,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class RenditionRow:
+    """One rendition in the store: its content (hex) and recipe, its key, size in pixels and bytes, and format."""
+
+    sha256: str
+    recipe: str
+    recipe_digest: str
+    key: str
+    width: int
+    height: int
+    bytes: int
+    format: str
+
+
+def record_renditions(
+    connection: Connection,
+    made: Sequence[RenditionRow],
+    failures: Sequence[tuple[str, str]],
+    recipes_digest: str,
+) -> None:
+    """Write a micro-batch in one transaction, the objects being durable before; failures are (sha256, reason)."""
+    with connection.transaction():
+        connection.execute(
+            """INSERT INTO renditions (sha256, recipe, recipe_digest, key, width, height, bytes, format)
+               SELECT decode(sha256, 'hex'), recipe, recipe_digest, key, width, height, bytes, format
+               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[])
+                   AS made (sha256, recipe, recipe_digest, key, width, height, bytes, format)
+               ON CONFLICT DO NOTHING""",
+            [
+                [row.sha256 for row in made],
+                [row.recipe for row in made],
+                [row.recipe_digest for row in made],
+                [row.key for row in made],
+                [row.width for row in made],
+                [row.height for row in made],
+                [row.bytes for row in made],
+                [row.format for row in made],
+            ],
+        )
+        connection.execute(
+            """INSERT INTO rendition_failures (sha256, recipes_digest, reason)
+               SELECT decode(sha256, 'hex'), %s, reason
+               FROM unnest(%s::text[], %s::text[]) AS failed (sha256, reason) ON CONFLICT DO NOTHING""",
+            [recipes_digest, [sha256 for sha256, _ in failures], [reason for _, reason in failures]],
+        )
+
+
+def rendition_failures(connection: Connection, shard: Shard, recipes_digest: str) -> list[tuple[str, str]]:
+    """(sha256 in hex, reason) of the shard's published contents that cannot be rendered."""
+    return rows_of(
+        connection,
+        f"""SELECT encode(failed.sha256, 'hex'), failed.reason FROM rendition_failures AS failed
+            WHERE failed.recipes_digest = %(recipes_digest)s
+                AND failed.sha256 IN (SELECT priority.sha256 {PUBLISHED}) ORDER BY 1""",
+        {**shard.parameters, "recipes_digest": recipes_digest},
+    )
+
+
+def published_renditions(
+    connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], contents_a_page: int = 20_000
+) -> Iterator[list[tuple[str, int]]]:
+    """(key, bytes) of all renditions of published contents, page by page in content order: neighbours share folders."""
+    connection.execute("DROP TABLE IF EXISTS pg_temp.published_contents")
+    run_query(
+        connection,
+        f"CREATE TEMP TABLE published_contents AS SELECT DISTINCT priority.sha256 {PUBLISHED}",
+        release.parameters,
+    )
+    connection.execute("CREATE INDEX ON published_contents (sha256)")
+    connection.execute("ANALYZE published_contents")
+    last = b""
+    while True:
+        rows = rows_of(
+            connection,
+            """SELECT sha256, array_agg(key ORDER BY key), array_agg(bytes ORDER BY key)
+               FROM (SELECT sha256 FROM published_contents WHERE sha256 > %(last)s
+                     ORDER BY sha256 LIMIT %(limit)s) AS published
+               LEFT JOIN (SELECT rendition.* FROM renditions AS rendition
+                   JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
+                       USING (recipe, recipe_digest)) AS made USING (sha256)
+               GROUP BY sha256 ORDER BY sha256""",
+            {
+                "last": last,
+                "limit": contents_a_page,
+                "recipes": [name for name, _ in recipes],
+                "digests": [digest for _, digest in recipes],
+            },
+        )
+        if not rows:
+            break
+        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True) if pair[0] is not None]
+        last = rows[-1][0]
+    connection.execute("DROP TABLE published_contents")
+
+
+def forget_renditions(connection: Connection, release_id: str, keys: Sequence[str]) -> None:
+    """Objects that are not in the store any more: their rows go, and the release's shards must look again."""
+    if not keys:
+        return
+    with connection.transaction():
+        connection.execute(
+            """DELETE FROM renditions AS made USING (
+                   SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256
+                   FROM unnest(%s::text[]) AS key) AS gone
+               WHERE made.sha256 = gone.sha256 AND made.key = gone.key""",
+            [list(keys)],
+        )
+        connection.execute("DELETE FROM shard_builds WHERE release_id = %s AND stage = 'renditions'", [release_id])
