@@ -1,56 +1,108 @@
-"""The child process of the kill points: it does all pending work of a world, and may be told where to die."""
+"""The child process of the kill points: it does all pending work of a world, and may be told where to die.
+
+A place is a lasting change that others can see: a statement or transaction that was committed, or an object that was
+put. Its name says what, not how many times: what is done once is as likely to be chosen as what is done for each image.
+"""
 
 from __future__ import annotations
 
-import itertools
+import json
 import os
+import re
 import signal
+import threading
+from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import obstore
 import psycopg
 from end_to_end.fresh_worlds import world_at
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+_WRITE = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM|DROP TABLE|ALTER TABLE|ANALYZE|CREATE \w+(?: \w+)?|COPY) (\S+)")
+_DIGEST = re.compile(r"_?[0-9a-f]{32}")
 
 
-def drive(store_url: str, database_url: str, partners_file: Path, kill_at: int | None) -> None:
-    """Do all pending work; with `kill_at`, die by SIGKILL at that event: before or after a statement or an object."""
+@dataclass
+class Places:
+    """Counts the places as they are passed; at the `number`-th passing of `name` the process dies by SIGKILL."""
+
+    name: str | None = None
+    number: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def passing(self, name: str) -> None:
+        with self.lock:
+            self.passed[name] += 1
+            if name == self.name and self.passed[name] == self.number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def drive(
+    store_url: str, database_url: str, partners_file: Path, die_at: tuple[str, int] | None, trace: Path | None
+) -> None:
+    """Do all pending work; die at the n-th passing of a place, or write how often each was passed to `trace`."""
     os.environ["IMAGE_ASSETS_HOME"] = str(partners_file.parent)  # tells whose children our children are
-    if kill_at is not None:
-        die_at_event(kill_at)
+    places = Places(*die_at) if die_at else Places()
+    watch(places)
     world_at(store_url, database_url, partners_file).settle()
+    if trace is not None:
+        trace.write_text(json.dumps(places.passed))
 
 
-def die_at_event(number: int) -> None:
-    """Count what the pipeline does to ledger and store, and kill this process in the middle of it."""
-    events = itertools.count(1)
+def watch(places: Places) -> None:
+    """Tell `places` what the pipeline changes in ledger and store, each time just after it has happened."""
+    last_writes: dict[int, str] = {}  # of a connection, until its transaction is committed
 
-    def event() -> None:
-        if next(events) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def changed(connection: psycopg.Connection[Any], query: Any = "") -> None:
+        text = query.as_string(connection) if isinstance(query, sql.Composable) else str(query)
+        if write := _WRITE.match(text):
+            last_writes[id(connection)] = _DIGEST.sub("", " ".join(write.groups())).strip("\"',")
+        if connection.info.transaction_status == TransactionStatus.IDLE and id(connection) in last_writes:
+            places.passing(last_writes.pop(id(connection)))
 
-    def watched(do: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*arguments: Any, **options: Any) -> Any:
-            event()
-            result = do(*arguments, **options)
-            event()
-            return result
+    def put(key: str) -> None:
+        places.passing(f"put {key.split('/')[0]} {PurePosixPath(key).suffix}")
 
-        return watching
+    def execute(self: psycopg.Connection[Any], query: Any, *arguments: Any, **options: Any) -> Any:
+        result = original["execute"](self, query, *arguments, **options)
+        changed(self, query)
+        return result
 
-    def watched_async(do: Callable[..., Any]) -> Callable[..., Any]:
-        async def watching(*arguments: Any, **options: Any) -> Any:
-            event()
-            result = await do(*arguments, **options)
-            event()
-            return result
+    def leave_transaction(self: psycopg.Transaction, *arguments: Any) -> Any:
+        result = original["transaction"](self, *arguments)
+        changed(self.connection)
+        return result
 
-        return watching
+    def leave_copy(self: psycopg.Copy[Any], *arguments: Any) -> Any:
+        result = original["copy"](self, *arguments)
+        changed(self.connection, "COPY rows")
+        return result
 
-    psycopg.Connection.execute = watched(psycopg.Connection.execute)  # type: ignore[method-assign]
-    psycopg.Cursor.executemany = watched(psycopg.Cursor.executemany)  # type: ignore[method-assign]
-    psycopg.Transaction.__exit__ = watched(psycopg.Transaction.__exit__)  # type: ignore[method-assign]
-    psycopg.Copy.__exit__ = watched(psycopg.Copy.__exit__)  # type: ignore[method-assign]
-    obstore.put = watched(obstore.put)
-    obstore.put_async = watched_async(obstore.put_async)
+    def put_object(store: Any, key: str, *arguments: Any, **options: Any) -> Any:
+        result = original["put"](store, key, *arguments, **options)
+        put(key)
+        return result
+
+    async def put_object_async(store: Any, key: str, *arguments: Any, **options: Any) -> Any:
+        result = await original["put_async"](store, key, *arguments, **options)
+        put(key)
+        return result
+
+    original: dict[str, Callable[..., Any]] = {
+        "execute": psycopg.Connection.execute,
+        "transaction": psycopg.Transaction.__exit__,
+        "copy": psycopg.Copy.__exit__,
+        "put": obstore.put,
+        "put_async": obstore.put_async,
+    }
+    psycopg.Connection.execute = execute  # type: ignore[method-assign]
+    psycopg.Transaction.__exit__ = leave_transaction  # type: ignore[method-assign]
+    psycopg.Copy.__exit__ = leave_copy  # type: ignore[method-assign]
+    obstore.put = put_object
+    obstore.put_async = put_object_async

@@ -8,6 +8,7 @@ from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg
 
+from image_assets.partitions import BUCKETS, SHARD_KEYS
 from image_assets.pending_work import BUILD, INGEST, Work
 
 
@@ -30,7 +31,7 @@ def test_shards_wait_for_the_new_fingerprints_and_one_built_too_early_by_hand_do
 
     with world.ledger.connect() as connection:
         (bucket,) = connection.execute("SELECT bucket FROM release_hotels").fetchone() or ()
-    too_early = Work(BUILD, f"r1|{bucket * 4 // 65536:02}of04", "", 0)
+    too_early = Work(BUILD, f"r1|{SHARD_KEYS[bucket * len(SHARD_KEYS) // BUCKETS]}", "", 0)
     assert not world.materialise(too_early).success, "its gate is closed"
     with world.ledger.connect() as connection:
         assert connection.execute("SELECT count(*) FROM grouped_hotels").fetchone() == (1,), "the old method's"
