@@ -23,7 +23,9 @@ from end_to_end.fresh_worlds import world_at
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-_WRITE = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM|DROP TABLE|ALTER TABLE|ANALYZE|CREATE \w+(?: \w+)?|COPY) (\S+)")
+_WRITE = re.compile(
+    r"\s*(INSERT INTO|UPDATE|DELETE FROM|DROP TABLE|ALTER TABLE|ANALYZE|CREATE \w+(?: \w+)?|COPY) (\S+)"
+)
 _DIGEST = re.compile(r"_?[0-9a-f]{32}")
 
 

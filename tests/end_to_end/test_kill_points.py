@@ -5,15 +5,17 @@ A child process does all pending work on a store and a database that outlive it;
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from end_to_end.driven_world import drive
-from end_to_end.fresh_worlds import fresh_database, fresh_world, world_at, write_partners
+from end_to_end.fresh_worlds import fresh_database, world_at, write_partners
 from end_to_end.killing import (
     assert_no_process_with,
     assert_not_asked_again,
@@ -28,6 +30,7 @@ from resources.ledger.operations import lease
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["end_to_end.driven_world"])
 PATIENCE_SECONDS = 240
+WORLDS = 5  # among which the places are dealt out
 
 # What can be seen from outside, in the order of the data: the keys of rows of the ledger or files of the store, and how
 # many new ones to wait for at most.
@@ -57,9 +60,14 @@ class KilledWorld:
         self.world = world_at(*self.place)
         self.kills = 0
 
-    def run(self, kill_at: int | None = None, until: Callable[[], bool] = lambda: False) -> bool:
-        """Let a child work; killed at its own `kill_at`-th event, or as soon as `until` says so. Whether it ended."""
-        child = CHILDREN.Process(target=drive, args=(*self.place, kill_at), daemon=True)
+    def run(
+        self,
+        die_at: tuple[str, int] | None = None,
+        until: Callable[[], bool] = lambda: False,
+        trace: Path | None = None,
+    ) -> bool:
+        """Let a child work until it dies at a place, or is killed because `until` says so. Whether it ended."""
+        child = CHILDREN.Process(target=drive, args=(*self.place, die_at, trace), daemon=True)
         child.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
         try:
@@ -103,17 +111,28 @@ def module_site() -> Iterator[PartnerSite]:
         yield site
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A world where nobody is killed: the manifest of each week, and how often each place was passed in the first."""
+
+    manifests: list[bytes]
+    places: dict[str, int]
+
+
 @pytest.fixture(scope="module")
-def undisturbed(postgres_url: str, module_site: PartnerSite) -> list[bytes]:
-    """The manifest of each week of a world where nobody is killed."""
-    manifests = []
-    with fresh_world(postgres_url) as world:
-        for begin in weeks(module_site):
-            begin(world)
-            world.settle()
-            assert not world.pending().stopped
-            manifests.append(world.manifest_bytes())
-    return manifests
+def undisturbed(
+    postgres_url: str, module_site: PartnerSite, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Undisturbed]:
+    with fresh_database(postgres_url) as database_url:
+        world = KilledWorld(database_url, tmp_path_factory.mktemp("undisturbed"), module_site)
+        manifests = []
+        traces = [world.folder / "first.json", world.folder / "second.json"]
+        for begin, trace in zip(weeks(module_site), traces, strict=True):
+            begin(world.world)
+            assert world.run(trace=trace)
+            world.assert_nothing_is_left()
+            manifests.append(world.world.manifest_bytes())
+        yield Undisturbed(manifests, json.loads(traces[0].read_text()))
 
 
 @pytest.fixture
@@ -122,15 +141,15 @@ def killed(postgres_url: str, tmp_path: Path, module_site: PartnerSite) -> Itera
         yield KilledWorld(database_url, tmp_path, module_site)
 
 
-def go_through(killed: KilledWorld, undisturbed: list[bytes], run: Callable[[int], bool]) -> None:
-    """Both weeks, by child after child until one ends by itself; `run` starts the next of a week's children."""
+def go_through(killed: KilledWorld, undisturbed: Undisturbed, run: Callable[[int, int], bool]) -> None:
+    """Both weeks, by child after child until one ends by itself; `run` lets the n-th child of a week work."""
     ledger = killed.world.ledger
-    for begin, manifest in zip(weeks(killed.site), undisturbed, strict=True):
+    for week, (begin, manifest) in enumerate(zip(weeks(killed.site), undisturbed.manifests, strict=True)):
         begin(killed.world)
         before = committed(ledger, killed.site)
         number, ended = 0, False
         while not ended:
-            ended = run(number)
+            ended = run(week, number)
             number += 1
             now = committed(ledger, killed.site)
             assert_not_asked_again(before, now, killed.site)
@@ -140,57 +159,62 @@ def go_through(killed: KilledWorld, undisturbed: list[bytes], run: Callable[[int
         assert killed.world.manifest_bytes() == manifest
 
 
-def kill_at_random_events(
-    killed: KilledWorld, undisturbed: list[bytes], seed: int, kills_a_week: int, most: int
-) -> None:
-    """Children die before or after a statement or an object: at the very place, the same in every run."""
+def kill_at_places(killed: KilledWorld, undisturbed: Undisturbed, weeks_places: list[list[str]], seed: int) -> None:
+    """Each week's children die at its places, one after the other, at one of the first passings."""
     chosen = random.Random(seed)
-    go_through(
-        killed,
-        undisturbed,
-        lambda number: killed.run(kill_at=chosen.randint(1, most) if number < kills_a_week else None),
-    )
+
+    def run(week: int, number: int) -> bool:
+        # The places further on come later: those before them are not passed any more.
+        places = [place for place in undisturbed.places if place in weeks_places[week]]
+        if number >= len(places):
+            return killed.run()
+        return killed.run(die_at=(places[number], chosen.randint(1, 1 + undisturbed.places[places[number]] // 6)))
+
+    go_through(killed, undisturbed, run)
 
 
-def kill_at_random_sights(killed: KilledWorld, undisturbed: list[bytes], seed: int, kills_a_week: int) -> None:
+def kill_at_sights(killed: KilledWorld, undisturbed: Undisturbed, seed: int, kills_a_week: int) -> None:
     """The test kills from outside, as soon as it sees one more of something, wherever the child's threads are."""
     chosen = random.Random(seed)
-    plan: list[tuple[str, int]] = []
+    plans = []
+    for _ in undisturbed.manifests:
+        sights = sorted(chosen.sample(list(SIGHTS), kills_a_week), key=list(SIGHTS).index)
+        plans.append([(sight, chosen.randint(1, SIGHTS[sight][1])) for sight in sights])
 
-    def run(number: int) -> bool:
-        if number == 0:
-            order = list(SIGHTS)
-            sights = sorted(chosen.sample(order, kills_a_week), key=order.index)
-            plan[:] = [(sight, chosen.randint(1, SIGHTS[sight][1])) for sight in sights]
-        if number >= len(plan):
+    def run(week: int, number: int) -> bool:
+        if number >= len(plans[week]):
             return killed.run()
-        sight, more = plan[number]
+        sight, more = plans[week][number]
         before = killed.seen(sight)
         return killed.run(until=lambda: len(killed.seen(sight) - before) >= more)
 
     go_through(killed, undisturbed, run)
 
 
-def test_a_process_killed_at_a_few_random_events_ends_in_the_same_manifest(
-    killed: KilledWorld, undisturbed: list[bytes]
+def test_a_process_killed_at_some_places_ends_in_the_same_manifest(
+    killed: KilledWorld, undisturbed: Undisturbed
 ) -> None:
-    kill_at_random_events(killed, undisturbed, seed=1, kills_a_week=1, most=400)
-    assert killed.kills == 2
+    places = list(undisturbed.places)
+    first, second = "INSERT INTO fingerprint_queue", random.Random(1).choice(places)
+    kill_at_places(killed, undisturbed, [[first, "put image-releases .json"], [second]], seed=1)
+    assert killed.kills == 3
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(2, 6))
-def test_a_process_killed_at_many_random_events_ends_in_the_same_manifest(
-    killed: KilledWorld, undisturbed: list[bytes], seed: int
+@pytest.mark.parametrize("world", range(WORLDS))
+def test_a_process_killed_at_every_place_ends_in_the_same_manifest(
+    killed: KilledWorld, undisturbed: Undisturbed, world: int
 ) -> None:
-    kill_at_random_events(killed, undisturbed, seed, kills_a_week=5, most=200)
-    assert killed.kills >= 8
+    places = list(undisturbed.places)
+    weeks_places = [places[world::WORLDS], places[(world + 2) % WORLDS :: WORLDS]]
+    kill_at_places(killed, undisturbed, weeks_places, seed=world)
+    assert killed.kills >= len(places) // WORLDS + 2
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_a_process_killed_from_outside_ends_in_the_same_manifest(
-    killed: KilledWorld, undisturbed: list[bytes], seed: int
+    killed: KilledWorld, undisturbed: Undisturbed, seed: int
 ) -> None:
-    kill_at_random_sights(killed, undisturbed, seed, kills_a_week=5)
+    kill_at_sights(killed, undisturbed, seed, kills_a_week=5)
     assert killed.kills >= 6
