@@ -21,16 +21,17 @@ COLUMNS = REQUIRED + OPTIONAL
 MAX_URL_CHARACTERS = 8000
 _INT32_MAX = 2**31 - 1
 
-# Never part of a URL: whitespace of any script, control characters, halves of surrogate pairs.
-_NEVER = r"\s\x00-\x1f\x7f-\x9f\ud800-\udfff"
+# Never part of a URL: control characters, halves of surrogate pairs. Blanks do occur behind the host, in file names
+# that somebody pasted as they are; browsers ask for them, percent-encoded, and so does the fetcher.
+_NEVER = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 _GOOD_URL = re.compile(
     r"(?i:https?)://"
-    rf"(?:[^/?#@\\{_NEVER}]*@)?"  # user and password
-    rf"(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\\\[\]{_NEVER}]+)"  # host
+    rf"(?:[^/?#@\\\s{_NEVER}]*@)?"  # user and password
+    rf"(?:\[[0-9A-Fa-f:.]+\]|[^/?#@:\\\[\]\s{_NEVER}]+)"  # host
     r"(?::(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})?)?"  # port
     rf"(?:[/?#][^{_NEVER}]*)?"
 )
-_BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HTTP = re.compile(r"(?i:https?)://")
 _HOST = re.compile(r"(?i:https?)://(?:[^/?#@\\]*@)?+[^/?#@:\\]")
 _WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?\s*")
@@ -128,8 +129,8 @@ def _url_reason(url: str) -> str:
         return reason
     if len(url) > MAX_URL_CHARACTERS:
         return f"longer than {MAX_URL_CHARACTERS} characters"
-    if _BLANK_OR_CONTROL.search(url):
-        return "contains whitespace or a control character"
+    if _CONTROL.search(url):
+        return "contains a control character"
     if not _HTTP.match(url):
         return "not an http or https URL"
     if not _HOST.match(url):

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import unquote
 
 import other_postgres
 import pyarrow as pa
@@ -58,7 +59,7 @@ def server() -> Iterator[S3Server]:
 
 
 def offered(site: PartnerSite) -> dict[tuple[str, str], list[str]]:
-    """Each accommodation's URLs: a picture of its own, the hotel's common one as this partner has it, an odd URL."""
+    """Each accommodation's URLs: a picture of its own, the hotel's common one as this partner has it, two odd URLs."""
     urls: dict[tuple[str, str], list[str]] = {}
     for number, (hotel, partner, accommodation) in enumerate(MEMBERS):
         common = drawn(100 + len(hotel), 900, 700)
@@ -67,6 +68,8 @@ def offered(site: PartnerSite) -> dict[tuple[str, str], list[str]]:
             site.serve(f"/{number}/own.jpg", jpeg(drawn(number, 640, 480))),
             site.serve(f"/{number}/common.jpg", jpeg(as_offered, quality=70 + number)),
             site.serve(f"/{number}/a%20b,%C3%BC;x=1.jpg?id=$abc&n='%2F'+{number}", jpeg(drawn(50 + number, 500, 400))),
+            # In the catalogue as somebody pasted it; asked for as a browser would.
+            unquote(site.serve(f"/{number}/sea%20view,%20%C3%BC.jpg?of=%C3%BC", jpeg(drawn(80 + number, 400, 500)))),
         ]
     return urls
 
