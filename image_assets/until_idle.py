@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from dagster import DagsterEventType, DagsterInstance
 
@@ -19,6 +20,7 @@ from image_assets.progress_lines import progress_lines
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.ledger.operations import Progress, progress
+from resources.ledger.overview import failed_images
 from resources.object_store import ObjectStore
 from resources.partners import load_partners
 from sensors.requests import Attempts, active_runs, attempts
@@ -35,7 +37,7 @@ class Verdict:
     """How it ended: nothing left (`reasons` empty), or what is stuck or closed, a line each."""
 
     reasons: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # objects in the store that are no catalogue or release: told, and no reason
+    notes: tuple[str, ...] = ()  # told, and no reason: images given up, objects that are no catalogue or release
 
     @property
     def done(self) -> bool:
@@ -105,7 +107,19 @@ def _verdict(
     if pending.unnoticed:
         unasked.append(f"the newest data release: no sensor takes it up; {_LOOK_AT_SENSORS}")
     stuck = _stuck(instance, [item for item in pending.work if item not in able], known)
-    return Verdict((*stuck, *unasked, *pending.stopped, *pending.waiting), tuple(pending.problems))
+    reasons = (*stuck, *unasked, *pending.stopped, *pending.waiting)
+    return Verdict(reasons, (*_given_up(ledger), *pending.problems))
+
+
+def _given_up(ledger: Ledger) -> list[str]:
+    with ledger.connect() as connection:
+        failed = failed_images(connection)
+    return [
+        f"{partner_id}: {sum(reasons.values()):,} images failed and wait for its next catalogue "
+        f"({', '.join(f'{count:,} × {reason}' for reason, count in reasons.items())}); "
+        f"to try them now: image-assets retry {quote(partner_id)}"
+        for partner_id, reasons in failed.items()
+    ]
 
 
 def _stuck(instance: DagsterInstance, work: Sequence[Work], known: dict[str, Attempts]) -> list[str]:

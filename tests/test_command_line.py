@@ -272,7 +272,7 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     assert reason.endswith("image-assets accept-shrink alpha w2")
     assert "STOPPED" in home.run("status")[1]
 
-    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9)))])
+    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9))), site.serve("/down.jpg", 503)])
     home.release("r2", "H3,beta,1")
     assert home.run("accept-shrink", "alpha", "w2")[0] == 0
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
@@ -286,6 +286,9 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
     assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
     assert (current_release(home.store) or {})["release_id"] == "r2"
+    (note,) = (line for line in said.splitlines() if line.startswith("NOTE"))
+    assert "beta: 1 images failed and wait for its next catalogue (1 × http_503)" in note
+    assert note.endswith("image-assets retry beta")
 
 
 @pytest.mark.long

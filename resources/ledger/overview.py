@@ -1,4 +1,4 @@
-"""The ledger's queries behind `image-assets status`: queues, outcomes and releases at a glance.
+"""The ledger's queries behind `image-assets status` and the last lines of `run`: partners and releases at a glance.
 
 Does not belong here: anything that decides.
 """
@@ -56,6 +56,18 @@ def partners_overview(connection: Connection) -> list[PartnerOverview]:
            ORDER BY partner_id"""
     )
     return [PartnerOverview(*row) for row in rows]
+
+
+def failed_images(connection: Connection) -> dict[str, dict[str, int]]:
+    """partner -> reason -> images whose attempts failed, partners by name, the most frequent reason first."""
+    rows = connection.execute(
+        """SELECT partner_id, reason, count(*) FROM fetch_results WHERE outcome = 'failed'
+           GROUP BY partner_id, reason ORDER BY partner_id, count(*) DESC, reason"""
+    )
+    failed: dict[str, dict[str, int]] = {}
+    for partner_id, reason, count in rows:
+        failed.setdefault(partner_id, {})[reason] = count
+    return failed
 
 
 def releases_overview(connection: Connection, shards: Sequence[str], limit: int = 5) -> list[ReleaseOverview]:
