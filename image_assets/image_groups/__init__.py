@@ -1,19 +1,31 @@
 """Deduplicating: which images of a hotel show the same picture, and the groups that follow from it.
 
-`similarity` holds the rule for two images, `grouping` the groups of many, `hamming` the compiled loop
-between them. Nothing here knows partners, URLs or which image of a group is best: see `priorities`.
+`similarity` holds the policies and the verdict on two images, `grouping` the groups of many, `wholes` what becomes of
+chains. The compiled loops beneath: `hamming` for the talk's rule; `windows`, `alignment` and `agreement` for the
+aligned one. Nothing here knows partners, URLs or which image of a group is best: see `priorities`.
 """
 
-from image_assets.image_groups.grouping import group_hashes, group_images, image_group_id
-from image_assets.image_groups.similarity import DEFAULT_POLICY, TALK_POLICY, Match, Policy, same_picture
+from image_assets.image_groups.grouping import Grouping, Link, group_images, group_pictures, image_group_id, pair_scores
+from image_assets.image_groups.similarity import (
+    ALIGNED_POLICY,
+    DEFAULT_POLICY,
+    TALK_POLICY,
+    Match,
+    Policy,
+    same_picture,
+)
 
 __all__ = [
+    "ALIGNED_POLICY",
     "DEFAULT_POLICY",
     "TALK_POLICY",
+    "Grouping",
+    "Link",
     "Match",
     "Policy",
-    "group_hashes",
     "group_images",
+    "group_pictures",
     "image_group_id",
+    "pair_scores",
     "same_picture",
 ]

@@ -1,23 +1,24 @@
 """Deduplicating: find the images of each hotel that show the same picture, where something changed.
 
-Belongs here: the asset and its gate. The rule is `similarity`, the components are `grouping`.
+Belongs here: the asset and its gate. The rule is `similarity`, the groups are `grouping`.
 """
 
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 
 import dagster as dg
 import numpy as np
 
-from image_assets.fingerprints.hashing import unpack_hashes
+from image_assets.fingerprints import unpack_hashes, unpack_luma
 from image_assets.hotel_groups.asset import hotel_groups
-from image_assets.image_groups.grouping import group_hashes, image_group_id
+from image_assets.image_groups.grouping import group_pictures, image_group_id
 from image_assets.image_groups.similarity import Policy
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Ledger, grouping, shards
+from resources.ledger.grouping import HotelFingerprint
 from resources.ledger.operations import Gate, record_gate
 
 GATE = "every_image_grouped"
@@ -59,7 +60,7 @@ def image_groups(
     ledger: dg.ResourceParam[Ledger],
     methods: dg.ResourceParam[Methods],
 ) -> dg.MaterializeResult:
-    """Which images of a hotel show the same picture: the connected components of the policy's relation.
+    """Which images of a hotel show the same picture: as the policy sees it.
 
     From `hotel_groups` (the release's frozen images) and their fingerprints; runs when the release is loaded. Only
     hotels whose images changed, or all when the policy did, are computed.
@@ -73,8 +74,8 @@ def image_groups(
             hotels = todo[start : start + _HOTELS_A_BATCH]
             rows = grouping.hotel_fingerprints(run.connection, shard, hotels, methods.fingerprint)
             # Groups of half the images would pass for the hotel's: it waits, and the gate below says so.
-            incomplete = {hotel_id for hotel_id, _, packed in rows if packed is None}
-            known = [(h, sha256, packed) for h, sha256, packed in rows if packed is not None and h not in incomplete]
+            incomplete = {row.hotel_id for row in rows if not row.crop_hashes}
+            known = [row for row in rows if row.hotel_id not in incomplete]
             complete = [hotel_id for hotel_id in hotels if hotel_id not in incomplete]
             grouping.record_groups(run.connection, shard, complete, _group_hotels(known, methods.policy))
             run.advance(len(hotels))
@@ -106,14 +107,15 @@ def image_groups(
         )
 
 
-def _group_hotels(rows: list[tuple[str, str, bytes]], policy: Policy) -> list[tuple[str, str, str]]:
-    """(hotel_id, image_group_id, sha256) of every content; `rows` are (hotel_id, sha256, packed hashes) by hotel."""
+def _group_hotels(rows: list[HotelFingerprint], policy: Policy) -> list[tuple[str, str, str]]:
+    """(hotel_id, image_group_id, sha256) of every content; `rows` by hotel, none without its fingerprint."""
     members: list[tuple[str, str, str]] = []
-    for hotel_id, group in groupby(rows, key=itemgetter(0)):
+    for hotel_id, group in groupby(rows, key=attrgetter("hotel_id")):
         contents = list(group)
-        labels = group_hashes(np.stack([unpack_hashes(packed) for _, _, packed in contents]), policy)
-        for label in np.unique(labels):
-            sha256s = [contents[i][1] for i in np.flatnonzero(labels == label)]
+        crop_hashes = np.stack([unpack_hashes(content.crop_hashes) for content in contents])
+        luma = np.stack([unpack_luma(content.luma) for content in contents])
+        for indices in group_pictures(crop_hashes, luma, policy).groups:
+            sha256s = [contents[i].sha256 for i in indices]
             group_id = image_group_id(hotel_id, sha256s)
             members.extend((hotel_id, group_id, sha256) for sha256 in sha256s)
     return members

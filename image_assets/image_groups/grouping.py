@@ -1,21 +1,69 @@
-"""Image groups: the connected components of "is the same picture", and their ids.
+"""Image groups: which images of one hotel show the same picture, as wholes, and the ids of the groups.
 
-Says nothing about one pair (see `similarity`) nor about which image of a group is shown (see `priorities`).
+Says nothing about one pair (see `similarity`) nor about which image of a group is shown (see `priorities`); the graph
+work is in `wholes`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from image_assets.fingerprints import Fingerprint
-from image_assets.image_groups.similarity import DEFAULT_POLICY, Policy, mirror_dhashes
+from image_assets.image_groups.similarity import (
+    DEFAULT_POLICY,
+    HASH_BITS,
+    Match,
+    Policy,
+    Window,
+    match_hashes,
+    mirror_dhashes,
+)
+from image_assets.image_groups.wholes import Pair, find_wholes
 
 _SHA256_BYTES = 32
 _ID_DIGITS = 20  # 80 bits: with 100 million groups, two share an id with a chance of one in 240 million
+
+_PAIRS_AT_ONCE = 1 << 16  # a few megabytes, however many images a hotel has
+
+Hashes = NDArray[np.uint64]
+Lumas = NDArray[np.uint8]
+Pairs = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Two images of a group, a < b, that the policy or people call the same picture.
+
+    score, mirrored: as in `Match`. window: the part of `b` that `a` shows; None when only people see it.
+    """
+
+    a: int
+    b: int
+    score: float
+    window: Window | None
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The image groups of one hotel.
+
+    groups: indices of images; a group is ascending, groups are ordered by their first index.
+    links: for each group of two or more, a tree of its strongest links, and the links to the member that all others
+        were held against.
+    weak: indices into `groups` of those that are kept although one weak link or a chain holds them together.
+    split: how many weak links between groups were cut.
+    """
+
+    groups: list[list[int]]
+    links: list[Link]
+    weak: list[int]
+    split: int
 
 
 def group_images(fingerprints: Sequence[Fingerprint], policy: Policy = DEFAULT_POLICY) -> list[list[int]]:
@@ -25,28 +73,98 @@ def group_images(fingerprints: Sequence[Fingerprint], policy: Policy = DEFAULT_P
     """
     if not fingerprints:
         return []
-    labels = group_hashes(np.stack([fingerprint.crop_hashes for fingerprint in fingerprints]), policy)
-    groups: list[list[int]] = [[] for _ in range(int(labels.max()) + 1)]
-    for index, label in enumerate(labels.tolist()):
-        groups[label].append(index)
-    return groups
+    crop_hashes = np.stack([fingerprint.crop_hashes for fingerprint in fingerprints])
+    luma = np.stack([fingerprint.luma for fingerprint in fingerprints])
+    return group_pictures(crop_hashes, luma, policy).groups
 
 
-def group_hashes(hashes: NDArray[np.uint64], policy: Policy = DEFAULT_POLICY) -> NDArray[np.int64]:
-    """The image group of each image of one hotel, given the crop hashes alone.
+def group_pictures(
+    crop_hashes: Hashes,
+    luma: Lumas,
+    policy: Policy = DEFAULT_POLICY,
+    together: Iterable[tuple[int, int]] = (),
+    apart: Iterable[tuple[int, int]] = (),
+) -> Grouping:
+    """The image groups of one hotel, and what holds them together; see `wholes` for the rules.
 
-    hashes: (n, 36) uint64. Returns (n,) int64 labels 0, 1, …, numbered in the order of their first image. Time
-    grows with the square of n: 2,000 images without duplicates take about a second.
+    crop_hashes: (n, 36) uint64. luma: (n, 40, 40) uint8. together, apart: pairs of indices that people said are the
+    same picture, or are not. The groups do not depend on the order of the images; time grows with the square of n.
     """
-    # Numba costs half a second; whoever only reads policies or ids shall not pay for it.
-    from image_assets.image_groups.hamming import join_similar
+    compared = _Compared(crop_hashes, luma, policy)
+    alike = compared.alike()
+    wholes = find_wholes(len(crop_hashes), alike, policy, together, apart)
+    return Grouping(wholes.groups, compared.links(wholes.links), wholes.weak, wholes.split)
 
-    hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
-    roots = np.arange(len(hashes), dtype=np.int64)
-    join_similar(hashes, hashes, policy.threshold, roots)
-    if policy.mirrored:
-        join_similar(hashes, mirror_dhashes(hashes), policy.threshold, roots)
-    return np.unique(roots, return_inverse=True)[1].astype(np.int64, copy=False)
+
+def pair_scores(crop_hashes: Hashes, luma: Lumas, pairs: Pairs, policy: Policy) -> NDArray[np.float64]:
+    """How much alike pairs of images are, (m,) float64 from 0 to 1; higher is more alike, and nothing else counts.
+
+    crop_hashes: (n, 36) uint64. luma: (n, 40, 40) uint8. pairs: (m, 2) indices. A pair is the same picture when its
+    score is above `policy.least_score`; the scores themselves do not depend on the threshold, so one pass gives the
+    whole curve. `talk`: 1 less the smallest distance of two hashes over 64. `aligned`: the mean correlation of
+    brightness and details where one picture is laid on the other (`agreement`), 0 when nothing is alike at all.
+    """
+    return _Compared(crop_hashes, luma, policy).scores(np.asarray(pairs, dtype=np.int64).reshape(-1, 2))
+
+
+class _Compared:
+    """The images of one hotel, prepared for the policy's rule."""
+
+    def __init__(self, crop_hashes: Hashes, luma: Lumas, policy: Policy):
+        self.policy = policy
+        self.hashes = np.ascontiguousarray(crop_hashes, dtype=np.uint64)
+        if policy.rule == "aligned":
+            # Numba costs half a second; whoever only reads policies or ids shall not pay for it.
+            from image_assets.image_groups.alignment import describe
+
+            self.pictures = describe(luma, policy.mirrored)
+
+    def scores(self, pairs: Pairs) -> NDArray[np.float64]:
+        if self.policy.rule == "aligned":
+            from image_assets.image_groups.alignment import align_pairs
+
+            return align_pairs(self.pictures, pairs).scores
+        from image_assets.image_groups.hamming import lower_distances
+
+        distances = np.full(len(pairs), HASH_BITS, dtype=np.uint8)
+        lower_distances(self.hashes, self.hashes, pairs, distances)
+        if self.policy.mirrored:
+            lower_distances(self.hashes, mirror_dhashes(self.hashes), pairs, distances)
+        return 1.0 - distances / HASH_BITS
+
+    def alike(self) -> list[Pair]:
+        """Every pair that the policy calls the same picture, with its score."""
+        found: list[Pair] = []
+        for pairs in _pairs_of(len(self.hashes)):
+            scores = self.scores(pairs)
+            same = scores > self.policy.least_score
+            found += [(a, b, score) for (a, b), score in zip(pairs[same].tolist(), scores[same].tolist(), strict=True)]
+        return found
+
+    def links(self, pairs: Sequence[tuple[int, int]]) -> list[Link]:
+        return [
+            Link(a, b, match.score, match.window, match.mirrored)
+            for (a, b), match in zip(pairs, self._matches(pairs), strict=True)
+        ]
+
+    def _matches(self, pairs: Sequence[tuple[int, int]]) -> Iterator[Match]:
+        if self.policy.rule == "talk":
+            return (match_hashes(self.hashes[a], self.hashes[b], self.policy) for a, b in pairs)
+        from image_assets.image_groups.alignment import align_pairs
+
+        alignments = align_pairs(self.pictures, np.array(pairs, dtype=np.int64).reshape(-1, 2))
+        return (alignments.match(pair, self.policy) for pair in range(len(pairs)))
+
+
+def _pairs_of(images: int) -> Iterator[Pairs]:
+    """All pairs a < b, in order, a few at once."""
+    firsts = np.repeat(np.arange(images), np.arange(images - 1, -1, -1)) if images else np.empty(0, dtype=np.int64)
+    # The pairs of an image begin where those of the images before it end.
+    begins = np.concatenate([[0], np.cumsum(np.arange(images - 1, 0, -1))])
+    for start in range(0, len(firsts), _PAIRS_AT_ONCE):
+        first = firsts[start : start + _PAIRS_AT_ONCE]
+        second = np.arange(start, start + len(first)) - begins[first] + first + 1
+        yield np.stack([first, second], axis=1)
 
 
 def image_group_id(hotel_id: str, sha256s: Iterable[bytes | str]) -> str:

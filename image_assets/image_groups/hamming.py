@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from image_assets.compiling import compiled
 
 Hashes = NDArray[np.uint64]
-Roots = NDArray[np.int64]
 
 # Numba turns a mix of uint64 and int into float64, so every constant is a uint64.
 _ONE, _TWO, _FOUR, _TOP_BYTE = np.uint64(1), np.uint64(2), np.uint64(4), np.uint64(56)
@@ -26,52 +25,26 @@ def _count_bits(word: np.uint64) -> np.uint64:
     return (word * _EACH_BYTE) >> _TOP_BYTE
 
 
-_bits = compiled(_count_bits)
+bits = compiled(_count_bits)
+"""Bits set in a uint64."""
 
 
-def _any_closer(a: Hashes, b: Hashes, threshold: np.uint64) -> bool:
-    for i in range(a.shape[0]):
-        # A whole row without a branch runs as vectors; leaving early is worth it only between rows.
-        smallest = np.uint64(64)
-        for j in range(b.shape[0]):
-            smallest = min(smallest, _bits(a[i] ^ b[j]))
-        if smallest < threshold:
-            return True
-    return False
+def _lower_to_least(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], distances: NDArray[np.uint8]) -> None:
+    for pair in range(pairs.shape[0]):
+        a, b = hashes[pairs[pair, 0]], others[pairs[pair, 1]]
+        smallest = np.uint64(distances[pair])
+        for i in range(a.shape[0]):
+            for j in range(b.shape[0]):
+                smallest = min(smallest, bits(a[i] ^ b[j]))
+        distances[pair] = smallest
 
 
-_near = compiled(_any_closer)
+_lower = compiled(_lower_to_least)
 
 
-def _find_root(roots: Roots, image: int) -> int:
-    while roots[image] != image:
-        roots[image] = roots[roots[image]]
-        image = roots[image]
-    return image
+def lower_distances(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], distances: NDArray[np.uint8]) -> None:
+    """Lower `distances`, in place, to the smallest distance of any of `hashes[i]` to any of `others[j]`.
 
-
-_root = compiled(_find_root)
-
-
-def _join_pairs(hashes: Hashes, others: Hashes, threshold: np.uint64, roots: Roots) -> None:
-    for i in range(hashes.shape[0]):
-        for j in range(i + 1, hashes.shape[0]):
-            root_i = _root(roots, i)
-            root_j = _root(roots, j)
-            if root_i != root_j and _near(hashes[i], others[j], threshold):
-                roots[max(root_i, root_j)] = min(root_i, root_j)
-    for i in range(roots.shape[0]):
-        roots[i] = roots[roots[i]]  # a root comes before its tree, so one pass makes the trees flat
-
-
-_join = compiled(_join_pairs)
-
-
-def join_similar(hashes: Hashes, others: Hashes, threshold: int, roots: Roots) -> None:
-    """Join in `roots`, in place, every i < j with a hash of `hashes[i]` closer than `threshold` to `others[j]`.
-
-    hashes, others: (n, k) uint64; roots: (n,) int64, for each image the smallest index of the images it is
-    joined with (`arange(n)` to start with). Pairs that are joined already are not compared. Runs on one thread,
-    without the GIL.
+    hashes, others: (n, k) uint64; pairs: (m, 2) i and j; distances: (m,) uint8. Runs on one thread, without the GIL.
     """
-    _join(hashes, others, np.uint64(threshold), roots)
+    _lower(hashes, others, pairs, distances)

@@ -1,12 +1,16 @@
-"""When two images show the same picture: the policies, and the rule for one pair.
+"""When two images show the same picture: the policies, and the verdict on one pair.
 
-The rule is the one of the talk "Ingesting 35M images with Python in the cloud" (EuroPython 2016): every image
-has 36 hashes, one for each centred crop, and two images are the same picture when any hash of one is closer
-than a Hamming threshold to any hash of the other. It finds re-encoded, scaled and centrally cropped copies; a
-picture cut on one side only is not found.
+Two rules, of which a policy names one:
 
-Images without structure (white placeholders, black frames) all have a dhash of zero, so the rule calls them
-one picture. That is the talk's rule, and harmless in a gallery.
+`talk`: the rule of "Ingesting 35M images with Python in the cloud" (EuroPython 2016). Every image has 36 hashes, one
+for each centred crop, and two images are the same picture when any hash of one is closer than a Hamming threshold to
+any hash of the other. It finds re-encoded, scaled and centrally cropped copies; a picture cut on one side only is not
+found. Images without structure (white placeholders, black frames) all have a dhash of zero, so the rule calls them
+one picture.
+
+`aligned`: the thumbnails of the two images are laid on each other where they agree best, and the rule asks how well
+they agree there, forgiving a covered part (`alignment`). It finds cuts from any side, borders, watermarks and banners
+too.
 
 Groups of many images are made in `grouping`.
 """
@@ -14,6 +18,7 @@ Groups of many images are made in `grouping`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +28,9 @@ from image_assets.fingerprints.hashing import CUTS
 
 HASH_BITS = 64
 
+Window = tuple[float, float, float, float]
+"""Left, top, right and bottom as fractions of an image's width and height."""
+
 # The shares of width and height that the 36 crops keep, in the order of their hashes.
 _KEPT = 1.0 - np.array(CUTS) / 100
 _KEPT_WIDTH = np.repeat(_KEPT, len(CUTS))
@@ -31,24 +39,38 @@ _KEPT_HEIGHT = np.tile(_KEPT, len(CUTS))
 
 @dataclass(frozen=True)
 class Policy:
-    """What counts as the same picture. A change of `version` makes every hotel be grouped again.
+    """What counts as the same picture.
 
-    threshold: two hashes agree when fewer than this many of their 64 bits differ (1 to 64).
-    mirrored: whether a picture and its mirror image are the same picture; needs dhash fingerprints.
+    version: of the rule's code; raised when verdicts change, so that every hotel is grouped again.
+    threshold: the one knob. `talk`: two hashes agree when fewer than this many of their 64 bits differ (1 to 64).
+        `aligned`: images are the same picture when their score is above it (0 to 1); higher merges less.
+    mirrored: whether a picture and its mirror image are the same picture; under `talk` this needs dhash fingerprints.
     """
 
-    name: str
+    rule: Literal["talk", "aligned"]
     version: int
-    threshold: int
+    threshold: float
     mirrored: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.threshold <= HASH_BITS:
-            raise ValueError(f"policy {self.name}: threshold is {self.threshold}, must be 1 to {HASH_BITS}")
+        if self.rule == "talk" and not 1 <= self.threshold <= HASH_BITS:
+            raise ValueError(f"policy talk: threshold is {self.threshold:g}, must be 1 to {HASH_BITS}")
+        if self.rule == "aligned" and not 0 < self.threshold < 1:
+            raise ValueError(f"policy aligned: threshold is {self.threshold:g}, must be between 0 and 1")
+
+    def __str__(self) -> str:
+        """Names the policy in digests and reports: policies that may give other verdicts have other names."""
+        return f"{self.rule}-{self.version}:{self.threshold!r}{':mirrored' if self.mirrored else ''}"
+
+    @property
+    def least_score(self) -> float:
+        """The score above which a pair is the same picture."""
+        return 1.0 - self.threshold / HASH_BITS if self.rule == "talk" else self.threshold
 
 
 # Measured on 460 photographs: below 4 bits, 2 of 105,570 pairs of different photographs are taken as the same.
-TALK_POLICY = Policy(name="talk", version=1, threshold=4)
+TALK_POLICY = Policy(rule="talk", version=1, threshold=4.0)
+ALIGNED_POLICY = Policy(rule="aligned", version=1, threshold=0.75)
 DEFAULT_POLICY = TALK_POLICY
 
 
@@ -56,27 +78,43 @@ DEFAULT_POLICY = TALK_POLICY
 class Match:
     """The verdict on two images `a` and `b`.
 
-    score: 1 minus the smallest distance of two hashes over 64; 1.0 when two crops look alike in every bit.
-    window: the part of `b` that `a` shows as well, as fractions of b's size (left, top, right, bottom); None
-        when they are not the same picture. When mirrored copies match, it is the part of the mirrored `b`.
+    score: how much alike they are, 0 to 1; see `grouping.pair_scores`.
+    window: the part of `b` that `a` shows as well; None when they are not the same picture.
+    mirrored: whether `a` shows it mirrored.
     """
 
     same: bool
     score: float
-    window: tuple[float, float, float, float] | None
+    window: Window | None
+    mirrored: bool = False
 
 
 def same_picture(a: Fingerprint, b: Fingerprint, policy: Policy = DEFAULT_POLICY) -> Match:
-    """Compare two images by the hashes of their crops; the order of `a` and `b` only changes the window."""
-    distances = _distances(a.crop_hashes, b.crop_hashes)
+    """Compare two images; the order of `a` and `b` changes nothing but the window."""
+    if policy.rule == "talk":
+        return match_hashes(a.crop_hashes, b.crop_hashes, policy)
+    # Numba costs half a second; whoever only reads policies shall not pay for it.
+    from image_assets.image_groups.alignment import align_pairs, describe
+
+    return align_pairs(describe(np.stack([a.luma, b.luma]), policy.mirrored), np.array([[0, 1]])).match(0, policy)
+
+
+def match_hashes(a: NDArray[np.uint64], b: NDArray[np.uint64], policy: Policy) -> Match:
+    """The talk's rule on the crop hashes, (36,) uint64, of two images."""
+    straight = _distances(a, b)
+    distances, mirrored = straight, False
     if policy.mirrored:
-        distances = np.minimum(distances, _distances(a.crop_hashes, mirror_dhashes(b.crop_hashes)))
+        turned = _distances(a, mirror_dhashes(b))
+        if turned.min() < straight.min():
+            distances, mirrored = turned, True
     smallest = int(distances.min())
     same = smallest < policy.threshold
     return Match(
         same=same,
         score=1.0 - smallest / HASH_BITS,
+        # Crops are centred, so a window is the same in the mirrored image.
         window=_window(distances == smallest) if same else None,
+        mirrored=same and mirrored,
     )
 
 
@@ -102,7 +140,7 @@ def _distances(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint8
     return distances
 
 
-def _window(alike: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+def _window(alike: NDArray[np.bool_]) -> Window:
     """Where the whole of `a` lies in `b`, clipped to b, given which crops of a (rows) and b (columns) agree."""
     of_a, of_b = np.nonzero(alike)
     # Many crops of a true copy agree; the largest ones say most about where it lies.

@@ -25,16 +25,23 @@ def ungrouped_hotels(connection: Connection, shard: Shard) -> list[str]:
     return [row[0] for row in rows]
 
 
+@dataclass(frozen=True)
+class HotelFingerprint:
+    """A content of a hotel (sha256 in hex) and its packed fingerprint; empty where that is still to come."""
+
+    hotel_id: str
+    sha256: str
+    crop_hashes: bytes
+    luma: bytes
+
+
 def hotel_fingerprints(
     connection: Connection, shard: Shard, hotels: Sequence[str], method: str
-) -> list[tuple[str, str, bytes | None]]:
-    """(hotel_id, sha256 in hex, packed crop hashes) of the distinct contents of `hotels`, in bytewise order.
-
-    None where the fingerprint is still to come; contents that cannot have one are left out.
-    """
-    return rows_of(
+) -> list[HotelFingerprint]:
+    """The distinct contents of `hotels`, in bytewise order; contents that cannot have a fingerprint are left out."""
+    rows = rows_of(
         connection,
-        """SELECT hotel_id, encode(sha256, 'hex'), crop_hashes FROM (
+        """SELECT hotel_id, encode(sha256, 'hex'), coalesce(crop_hashes, ''), coalesce(luma, '') FROM (
                SELECT DISTINCT hotel_id, sha256 FROM release_images
                WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s
                    AND hotel_id = ANY(%(hotels)s)) AS content
@@ -44,6 +51,7 @@ def hotel_fingerprints(
            ORDER BY hotel_id, sha256""",
         {**shard.parameters, "hotels": list(hotels), "method": method},
     )
+    return [HotelFingerprint(*row) for row in rows]
 
 
 def record_groups(

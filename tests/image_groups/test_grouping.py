@@ -13,11 +13,12 @@ from PIL import Image
 
 from image_assets.fingerprints import Fingerprint, fingerprint
 from image_assets.image_groups import (
+    ALIGNED_POLICY,
     DEFAULT_POLICY,
     TALK_POLICY,
     Policy,
-    group_hashes,
     group_images,
+    group_pictures,
     image_group_id,
     same_picture,
 )
@@ -120,8 +121,9 @@ def test_images_are_one_group_through_a_copy_that_resembles_both() -> None:
     left, right = np.uint64(0), np.uint64(0b111111)
     far = np.uint64(0xFFFF0000FFFF0000)
     chain = np.array([[left, far], [right, far ^ np.uint64(0xFF)], [np.uint64(0b111), ~far]], dtype=np.uint64)
-    assert group_hashes(chain).tolist() == [0, 0, 0]
-    assert group_hashes(chain[:2]).tolist() == [0, 1]
+    fingerprints = [with_hashes(row) for row in chain]
+    assert group_images(fingerprints, TALK_POLICY) == [[0, 1, 2]]
+    assert group_images(fingerprints[:2], TALK_POLICY) == [[0], [1]]
 
 
 @pytest.mark.parametrize(("flipped", "same"), [(0, True), (3, True), (4, False)])
@@ -133,7 +135,7 @@ def test_hashes_agree_when_fewer_bits_than_the_threshold_differ(flipped: int, sa
     assert match.same is same
     assert match.score == 1 - flipped / 64
     assert (match.window is not None) is same
-    assert (group_hashes(np.array([a, b]), TALK_POLICY).tolist() == [0, 0]) is same
+    assert (group_images([with_hashes(a), with_hashes(b)], TALK_POLICY) == [[0, 1]]) is same
 
 
 def test_the_window_is_the_part_of_the_second_image_that_the_first_shows() -> None:
@@ -144,9 +146,10 @@ def test_the_window_is_the_part_of_the_second_image_that_the_first_shows() -> No
     assert same_picture(whole, narrower).window == (0, 0, 1, 1)
 
 
-def test_a_hotel_without_images_has_no_groups() -> None:
+@pytest.mark.parametrize("policy", [TALK_POLICY, ALIGNED_POLICY])
+def test_a_hotel_without_images_has_no_groups(policy: Policy) -> None:
     assert group_images([]) == []
-    assert group_hashes(np.empty((0, 36), dtype=np.uint64)).tolist() == []
+    assert group_pictures(np.empty((0, 36), np.uint64), np.empty((0, 40, 40), np.uint8), policy).groups == []
 
 
 @laws
@@ -189,9 +192,28 @@ def test_same_picture_is_symmetric_and_agrees_with_the_groups_of_two(hashes: np.
     assert there.same == (len(group_images([first, last], policy)) == 1)
 
 
+def test_the_aligned_rule_knows_a_picture_cut_from_one_side_framed_or_under_a_banner() -> None:
+    original = drawing(1)
+    width, height = original.size
+    framed = Image.new("RGB", (width + 120, height + 90), "white")
+    framed.paste(original, (60, 45))
+    under_banner = original.copy()
+    under_banner.paste((200, 30, 40), (0, height - 36, width, height))
+    copies = [
+        original.crop((0, 0, width, round(0.85 * height))),
+        original.crop((round(0.2 * width), round(0.1 * height), width, height)),
+        framed,
+        under_banner,
+    ]
+    fingerprints = [seen(original), *(seen(copy, 70) for copy in copies), seen(drawing(2))]
+    assert group_images(fingerprints, ALIGNED_POLICY) == [[0, 1, 2, 3, 4], [5]]
+    window = same_picture(fingerprints[2], fingerprints[0], ALIGNED_POLICY).window
+    assert window == pytest.approx((0.2, 0.1, 1, 1), abs=0.01)
+
+
 def test_a_policy_with_an_impossible_threshold_is_refused() -> None:
     with pytest.raises(ValueError, match="threshold is 0"):
-        dataclasses.replace(TALK_POLICY, threshold=0)
+        dataclasses.replace(TALK_POLICY, threshold=0.0)
 
 
 def test_a_group_id_depends_on_the_hotel_and_its_smallest_sha256_alone() -> None:
