@@ -7,62 +7,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import click
 
+from image_assets.command_lines import clear_messages, say
+from image_assets.corpus.commands import corpus
 from resources.environment import EnvironmentProblem, read_environment
 
 # Stages that moved in this time are shown as running.
 _RECENT_SECONDS = 60.0
 _TAKEN_UP = "the running `image-assets dev`, or the next `image-assets run --until-idle`, takes it up."
-
-
-def say(line: str) -> None:
-    """Print a line at once, also into a pipe."""
-    click.echo(line)
-    sys.stdout.flush()
-
-
-@contextmanager
-def _clear_messages() -> Iterator[None]:
-    """Users' mistakes and missing parts end in one message, not in a traceback."""
-    import psycopg
-    from obstore.exceptions import BaseError as ObjectStoreError
-    from sqlalchemy.exc import DBAPIError
-
-    from image_assets.renditions import RecipesFileError
-    from image_assets.running import AlreadyRunning
-    from image_assets.services import DagsterSettingsError
-    from image_assets.supervision import ProgramEnded
-    from resources.ledger.embedded import EmbeddedPostgresError
-    from resources.object_store import StoreUrlError, store_fault
-    from resources.partners import PartnersFileError
-
-    try:
-        yield
-    except (
-        AlreadyRunning,
-        DagsterSettingsError,
-        EmbeddedPostgresError,
-        PartnersFileError,
-        ProgramEnded,
-        RecipesFileError,
-        StoreUrlError,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-    except (psycopg.OperationalError, DBAPIError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise _told(f"the database: {cause}") from error
-    except ObjectStoreError as error:
-        raise _told(f"the store: {store_fault(error)}") from error
-    except OSError as error:
-        raise _told(store_fault(error)) from error
-
-
-def _told(problem: str) -> click.ClickException:
-    return click.ClickException(f"{' '.join(problem.split())} (image-assets doctor says what to do)")
 
 
 @click.group(help=__doc__.splitlines()[0] if __doc__ else None)
@@ -82,7 +37,7 @@ def dev(port: int) -> None:
     """Run the UI, the daemon and the embedded services until Ctrl-C."""
     from image_assets.running import run_for_ever
 
-    with _clear_messages():
+    with clear_messages():
         run_for_ever(read_environment(), port, say)
 
 
@@ -92,7 +47,7 @@ def run(until_idle: bool) -> None:
     """Run the daemon and the embedded services without the UI."""
     from image_assets.running import run_for_ever, run_until_idle
 
-    with _clear_messages():
+    with clear_messages():
         if not until_idle:
             run_for_ever(read_environment(), None, say)
         verdict = run_until_idle(read_environment(), say)
@@ -117,7 +72,7 @@ def status() -> None:
     from resources.object_store import open_store
     from resources.partners import load_partners
 
-    with _clear_messages():
+    with clear_messages():
         environment = read_environment()
         with ready_ledger(environment) as ledger, ledger.connect() as connection:
             methods = read_methods(environment, load_partners(environment.partners_file))
@@ -138,7 +93,7 @@ def doctor() -> None:
     """Check database, store, permissions, versions and configuration."""
     from image_assets.doctor import findings
 
-    with _clear_messages():
+    with clear_messages():
         wrong = 0
         for finding in findings(read_environment()):
             say(finding.line)
@@ -153,7 +108,7 @@ def accept_shrink(partner: str, version: str) -> None:
     """Let a held catalogue VERSION of PARTNER through, although it deletes much."""
     from image_assets.accepting import accept_held_catalogue
 
-    with _clear_messages():
+    with clear_messages():
         _accept(accept_held_catalogue, partner, version)
 
 
@@ -163,7 +118,7 @@ def accept_release(release: str) -> None:
     """Let RELEASE be published although a gate over its hotels is closed."""
     from image_assets.accepting import accept_closed_release
 
-    with _clear_messages():
+    with clear_messages():
         _accept(accept_closed_release, release)
 
 
@@ -174,7 +129,7 @@ def retry(partner: str) -> None:
     from image_assets.services import ready_ledger
     from resources.ledger.images import requeue_failed
 
-    with _clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+    with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
         queued = requeue_failed(connection, partner)
     if not queued:
         raise click.ClickException(f"{partner} has no failed images.")
@@ -190,6 +145,8 @@ def _accept(accept: Callable[..., str | None], *names: str) -> None:
         raise click.ClickException(refused)
     say(f"Accepted; {_TAKEN_UP}")
 
+
+main.add_command(corpus)
 
 if __name__ == "__main__":
     main()

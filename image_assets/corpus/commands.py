@@ -1,0 +1,110 @@
+"""`image-assets corpus …`: arguments, messages and exit codes.
+
+Does not belong here: what the commands do (one module each beside this one).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from image_assets.command_lines import clear_messages, say
+from resources.environment import read_environment
+
+if TYPE_CHECKING:
+    from image_assets.methods import Methods
+    from resources.ledger import Ledger
+    from resources.object_store import ObjectStore
+
+
+@click.group()
+def corpus() -> None:
+    """Labelled pairs of pictures: what a policy is proved on."""
+
+
+@contextmanager
+def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
+    from image_assets.definitions import read_methods
+    from image_assets.services import ready_ledger
+    from resources.object_store import open_store
+    from resources.partners import load_partners
+
+    environment = read_environment()
+    with clear_messages(), ready_ledger(environment) as ledger:
+        methods = read_methods(environment, load_partners(environment.partners_file))
+        yield ledger, open_store(environment.store_url), methods
+
+
+@corpus.command()
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Take the pictures of this folder, all different; a subfolder is a hotel. Default: the pipeline's own.",
+)
+@click.option("--pictures", default=1000, show_default=True, help="How many of the pipeline's pictures to take.")
+@click.option("--seed", default=0, show_default=True, help="Draws hotels, edits and pairs.")
+def build(folder: Path | None, pictures: int, seed: int) -> None:
+    """Make pairs: copies by edits, and pictures that differ."""
+    from image_assets.corpus.building import build_corpus
+
+    with _house() as (ledger, store, methods):
+        built = build_corpus(ledger, store, methods, folder, pictures, seed, say)
+    for line in built.left_out:
+        say(f"LEFT OUT  {line}")
+    say(
+        f"{built.pictures:,} pictures and {built.copies:,} edited copies of {built.origin}: {built.same:,} pairs of "
+        f"the same picture, {built.different:,} of different ones. Next: image-assets corpus evaluate"
+    )
+
+
+@corpus.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(file: Path) -> None:
+    """Take labelled pairs from a CSV file with the columns a, b and label (same or different).
+
+    a and b name an image each: the sha256 of one that the pipeline has, or an image file, its path taken from the
+    folder of FILE. Rows that cannot be used are told; the others count. Another import of a file of the same name
+    replaces what it gave.
+    """
+    from image_assets.corpus.importing import import_pairs
+
+    with _house() as (ledger, store, methods):
+        imported = import_pairs(ledger, store, methods, file)
+    for reject in imported.rejects:
+        say(f"REFUSED   {reject.file}:{reject.line}: field {reject.field}: {reject.reason} ({reject.value!r})")
+    say(
+        f"{imported.same:,} pairs of the same picture and {imported.different:,} of different ones imported from "
+        f"{imported.origin}; {len(imported.rejects):,} rows refused."
+    )
+    sys.exit(1 if imported.rejects else 0)
+
+
+@corpus.command()
+def show() -> None:
+    """List where the labelled pairs are from."""
+    from resources.ledger.corpus import origins
+
+    with _house() as (ledger, _, _), ledger.connect() as connection:
+        known = origins(connection)
+    for count in known:
+        say(f"{count.kind:<10} {count.same:>9,} same {count.different:>9,} different  {count.origin}")
+    if not known:
+        say("No pairs yet: image-assets corpus build, or corpus import FILE.csv")
+
+
+@corpus.command()
+@click.argument("origin")
+def forget(origin: str) -> None:
+    """Take the pairs of ORIGIN (as `corpus show` names it) out of the corpus."""
+    from resources.ledger.corpus import forget_origin
+
+    with _house() as (ledger, _, _), ledger.connect() as connection:
+        taken = forget_origin(connection, origin)
+    if not taken:
+        raise click.ClickException(f"No pairs are from {origin}; image-assets corpus show lists where they are from.")
+    say(f"{taken:,} pairs taken out.")

@@ -1,0 +1,223 @@
+"""Making labelled pairs: copies of a picture by edits, and pictures that differ, the hard ones first.
+
+Pure functions from pictures and a seed to rows of the corpus; the same input gives the same rows. Does not belong here:
+where pictures come from (`image_assets.corpus.building`), and the edits themselves (`image_groups.edits`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from image_assets.dedup_quality.corpus import (
+    GENERATED,
+    CorpusPicture,
+    LabelledPair,
+    is_held_out,
+    picture_key,
+)
+from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma, unpack_luma
+from image_assets.image_groups.edits import EDITS, as_jpeg, edited
+from image_assets.shown_pixels import exif_orientation, turned_upright
+
+# What a half of the corpus holds. 36,888 different pairs without a false merge bound its rate by 1e-4; of 60,000 one
+# may be false.
+SAME_PAIRS = 5_000
+DIFFERENT_PAIRS = 60_000
+
+SAME_HOTEL, NEAREST, ANY = "same hotel", "nearest", "at random"
+
+LONG_SIDE = 1024  # of the pictures that are edited: what partners offer, and 10 ms an edit
+_PREVIEW_SIDE = 160
+_LEAST_QUALITY, _MOST_QUALITY = 65, 93
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture that copies are made from. `sha256` (hex) names it, `hotel_id` None: of no known hotel."""
+
+    sha256: str
+    hotel_id: str | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """An edited copy to be made of the picture `source` (sha256, hex)."""
+
+    source: str
+    edit: str
+    draw: int
+
+
+@dataclass(frozen=True)
+class MadePicture:
+    """A picture of the corpus with a small JPEG of it for people to look at."""
+
+    picture: CorpusPicture
+    width: int
+    height: int
+    preview: bytes
+
+
+def planned_copies(sources: Sequence[str], seed: int, pairs: int = SAME_PAIRS) -> list[Copy]:
+    """The copies to make of `sources` (sha256, hex), as many of each edit, for at least `pairs` pairs a half.
+
+    Few sources are drawn several times an edit, of many each edit takes some; never more than ten draws.
+    """
+    planned: set[Copy] = set()
+    for half in (False, True):
+        of_half = [source for source in sources if is_held_out(source) == half]
+        an_edit = min(-(-pairs // len(EDITS)), 10 * len(of_half))
+        for edit in EDITS:
+            order = sorted(of_half, key=lambda source: _rank(seed, edit, source))
+            planned |= {Copy(order[i % len(order)], edit, i // len(order)) for i in range(an_edit)}
+    return sorted(planned, key=lambda copy: (copy.source, copy.edit, copy.draw))
+
+
+def made_pictures(
+    original: Original, data: bytes, copies: Sequence[Copy], seed: int, algorithm: str
+) -> Iterator[MadePicture]:
+    """The picture of the file `data` and its copies, each encoded as a partner's JPEG and measured as in the pipeline.
+
+    Raises UnreadableImage.
+    """
+    yield _made(original, "", 0, data, algorithm)
+    with Image.open(io.BytesIO(data)) as file:
+        orientation = exif_orientation(file)
+        file.draft("RGB", (LONG_SIDE, LONG_SIDE))
+        small = turned_upright(file.convert("RGB"), orientation)
+    small.thumbnail((LONG_SIDE, LONG_SIDE), reducing_gap=2.0)
+    for copy in copies:
+        drawn = int.from_bytes(_rank(seed, f"{copy.edit}/{copy.draw}", copy.source)[:6])
+        quality = _LEAST_QUALITY + drawn % (_MOST_QUALITY - _LEAST_QUALITY)
+        data = as_jpeg(edited(small, copy.edit, drawn), quality)
+        yield _made(original, copy.edit, copy.draw, data, algorithm)
+
+
+def same_pairs(copies: Sequence[Copy], origin: str) -> list[LabelledPair]:
+    """Each copy with the picture it was made from."""
+    return [
+        _pair(picture_key(copy.source), picture_key(copy.source, copy.edit, copy.draw), True, origin, copy.edit)
+        for copy in copies
+    ]
+
+
+def different_pairs(
+    originals: Sequence[CorpusPicture],
+    copies: Sequence[Copy],
+    seed: int,
+    origin: str,
+    pairs: int = DIFFERENT_PAIRS,
+) -> list[LabelledPair]:
+    """Pairs of pictures that differ, up to `pairs` a half: inside a hotel, then the nearest of all, then any.
+
+    `originals` all show different pictures. The nearest are those whose luma thumbnails correlate most, so that no
+    policy has a say in which pairs it is judged by. Half of the pairs are of one hotel where there are so many, a
+    quarter are nearest, the rest is drawn. When there are too few originals, the same pairs are taken again with edited
+    copies in their places.
+    """
+    made: list[LabelledPair] = []
+    copies_of: dict[str, list[str]] = {}
+    for copy in copies:
+        copies_of.setdefault(copy.source, []).append(picture_key(copy.source, copy.edit, copy.draw))
+    for half in (False, True):
+        of_half = [original for original in originals if is_held_out(original.source) == half]
+        ranked = _ranked_pairs(of_half, seed, pairs)
+        made.extend(_with_copies([original.source for original in of_half], ranked, copies_of, origin, pairs))
+    return made
+
+
+def _with_copies(
+    sources: Sequence[str],
+    ranked: Sequence[tuple[int, int, str]],
+    copies_of: dict[str, list[str]],
+    origin: str,
+    pairs: int,
+) -> Iterator[LabelledPair]:
+    """The ranked pairs of originals, then of their copies, until there are `pairs`; none twice."""
+    seen: set[tuple[str, str]] = set()
+    turn = 0
+    while len(seen) < pairs:
+        before = len(seen)
+        for i, j, detail in ranked:
+            ends = []
+            for source, shift in ((sources[i], 0), (sources[j], 1)):
+                variants = [picture_key(source), *copies_of.get(source, ())]
+                # The second picture moves on one step a round more, so that rounds pair other copies.
+                ends.append(variants[(turn * (1 + shift)) % len(variants)] if turn else variants[0])
+            pair = _pair(ends[0], ends[1], False, origin, detail)
+            if (pair.a, pair.b) not in seen and len(seen) < pairs:
+                seen.add((pair.a, pair.b))
+                yield pair
+        turn += 1
+        if len(seen) == before and turn > 1:
+            return
+
+
+def _ranked_pairs(originals: Sequence[CorpusPicture], seed: int, pairs: int) -> list[tuple[int, int, str]]:
+    """(i, j, how it was found) of different originals, at most `pairs`."""
+    if len(originals) < 2:
+        return []
+    likeness = _likeness(np.array([unpack_luma(original.luma) for original in originals]))
+    hotels = np.array([original.hotel_id or f"\0{i}" for i, original in enumerate(originals)])
+    i, j = np.triu_indices(len(originals), 1)
+    nearest_first = np.lexsort((j, i, -likeness[i, j]))
+    i, j = i[nearest_first], j[nearest_first]
+    inside = hotels[i] == hotels[j]
+    random = np.random.default_rng(seed)
+    taken = np.zeros(len(i), dtype=bool)
+    found: list[tuple[int, int, str]] = []
+    for detail, candidates, most in (
+        (SAME_HOTEL, np.flatnonzero(inside), pairs // 2),
+        (NEAREST, np.flatnonzero(~inside), pairs // 4),
+        (ANY, random.permutation(len(i)), pairs),
+    ):
+        free = candidates[~taken[candidates]][: min(most, pairs - len(found))]
+        taken[free] = True
+        found.extend((int(i[p]), int(j[p]), detail) for p in free)
+    return found
+
+
+def _likeness(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The correlation of whole thumbnails, (n, n), to three digits: what is equal does not depend on rounding."""
+    flat = luma.reshape(len(luma), -1).astype(np.float64)
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1.0)
+    return np.round(flat @ flat.T, 3)
+
+
+def _made(original: Original, edit: str, draw: int, data: bytes, algorithm: str) -> MadePicture:
+    measured = fingerprint(data, algorithm)
+    picture = CorpusPicture(
+        picture_key(original.sha256, edit, draw),
+        original.sha256,
+        edit,
+        original.hotel_id,
+        original.name,
+        pack_hashes(measured.crop_hashes),
+        pack_luma(measured.luma),
+    )
+    return MadePicture(picture, measured.width, measured.height, _preview(data))
+
+
+def _preview(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as file:
+        file.draft("RGB", (2 * _PREVIEW_SIDE, 2 * _PREVIEW_SIDE))
+        image = file.convert("RGB")
+    image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), reducing_gap=2.0)
+    return as_jpeg(image, quality=70)
+
+
+def _pair(a: str, b: str, same: bool, origin: str, detail: str) -> LabelledPair:
+    return LabelledPair(min(a, b), max(a, b), same, GENERATED, origin, detail)
+
+
+def _rank(seed: int, edit: str, source: str) -> bytes:
+    return hashlib.sha256(f"{seed}\x1f{edit}\x1f{source}".encode()).digest()
