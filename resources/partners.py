@@ -16,6 +16,11 @@ from typing import Any
 
 import yaml
 
+PRODUCT = "image-assets"
+"""What we call ourselves to other people's servers."""
+
+DEFAULT_USER_AGENT = f"{PRODUCT}/0.1 (hotel picture ingestion)"
+
 
 class PartnersFileError(ValueError):
     """`partners.yaml` has mistakes; the message lists all of them, `mistakes` has one line for each."""
@@ -40,35 +45,53 @@ class HeaderFromEnvironment:
 class PartnerSettings:
     """What one partner's servers may be asked, how fast, and how much its pictures and changes are trusted.
 
-    `max_deleted_share` and `max_failed_share` are shares from 0 to 1; `requests_per_second` None is no limit.
+    `max_connections` and `requests_per_second` (None is no limit) hold for each host, `max_connections_total` for all
+    of them. `attempts` is the most for one image in a round; `backoff_seconds` the pause before the second, doubled for
+    each further one; a host without a good answer for `host_patience_seconds` is given up. `recheck_after` is in days,
+    None is never. `max_deleted_share` and `max_failed_share` are shares from 0 to 1.
     """
 
     partner_id: str = ""
     allow_private_addresses: bool = False
     allowed_hosts: tuple[str, ...] = ()
     max_connections: int = 16
+    max_connections_total: int = 64
     requests_per_second: float | None = None
+    attempts: int = 3
+    backoff_seconds: float = 0.5
+    host_patience_seconds: float = 30.0
+    user_agent: str = DEFAULT_USER_AGENT
+    contact: str | None = None
+    obey_robots_tag: bool = False
+    recheck_after: float | None = None
     trust: float = 1.0
     max_deleted_share: float = 0.3
     max_failed_share: float = 0.5
     headers: Mapping[str, str | HeaderFromEnvironment] = field(default_factory=dict, repr=False)
 
+    @property
+    def full_user_agent(self) -> str:
+        """Who asks, and whom a server's operator can write to."""
+        return f"{self.user_agent} (+{self.contact})" if self.contact else self.user_agent
+
 
 @dataclass(frozen=True)
 class Partners:
-    """The settings of every partner, and the two choices that hold for all of them.
+    """The settings of every partner, and the choices that hold for all of them.
 
-    `screening` holds the file's own screening limits, empty for the defaults. `algorithm` names the hash of the
-    fingerprints (which names exist is the fingerprints' affair); None for the default.
+    `unlisted` are the settings of partners that the file does not list. `screening` holds the file's own screening
+    limits, empty for the defaults. `algorithm` names the hash of the fingerprints (which names exist is the
+    fingerprints' affair); None for the default.
     """
 
     listed: Mapping[str, PartnerSettings] = field(default_factory=dict)
+    unlisted: PartnerSettings = PartnerSettings()
     screening: Mapping[str, float] = field(default_factory=dict)
     algorithm: str | None = None
 
     def of(self, partner_id: str) -> PartnerSettings:
         """The partner's settings; the defaults when the file does not list it."""
-        return self.listed.get(partner_id) or PartnerSettings(partner_id=partner_id)
+        return self.listed.get(partner_id) or replace(self.unlisted, partner_id=partner_id)
 
 
 def resolve_headers(settings: PartnerSettings, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -117,6 +140,7 @@ def load_partners(path: Path | None) -> Partners:
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER_TEXT = re.compile(r"[!-~]([ -~]{0,298}[!-~])?")
 _HOST_NAME = re.compile(r"(\*\.)?[^\s/:@*?#]+")
 
 # A checker returns the value to keep, or raises _Unexpected with what was expected.
@@ -158,9 +182,10 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
     if content is None:
         return Partners()
     if not isinstance(content, dict):
-        mistakes.append("expected a mapping with the keys partners, screening and fingerprints")
+        mistakes.append(f"expected a mapping with any of the keys {', '.join(_TOP_KEYS)}")
         return Partners()
-    top = _checked_keys(content, {"partners": _mapping, "screening": _mapping, "fingerprints": _mapping}, "", mistakes)
+    top = _checked_keys(content, _TOP_KEYS, "", mistakes)
+    unlisted = replace(PartnerSettings(), **{key: top[key] for key in ("user_agent", "contact") if key in top})
     listed = {}
     for partner_id, entry in (top.get("partners") or {}).items():
         if not isinstance(partner_id, str):
@@ -171,10 +196,10 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
         except _Unexpected as expected:
             mistakes.append(f"{where}: expected {expected}")
             continue
-        listed[partner_id] = replace(PartnerSettings(partner_id=partner_id), **values)
+        listed[partner_id] = replace(unlisted, partner_id=partner_id, **values)
     screening = _checked_keys(top.get("screening") or {}, _SCREENING_KEYS, "screening", mistakes)
     fingerprints = _checked_keys(top.get("fingerprints") or {}, {"algorithm": _text}, "fingerprints", mistakes)
-    return Partners(listed=listed, screening=screening, algorithm=fingerprints.get("algorithm"))
+    return Partners(listed=listed, unlisted=unlisted, screening=screening, algorithm=fingerprints.get("algorithm"))
 
 
 def _checked_keys(
@@ -236,6 +261,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _header_text(value: Any) -> str:
+    if not isinstance(value, str) or not _HEADER_TEXT.fullmatch(value):
+        raise _Unexpected(f"one line of plain text, found {_shown(value)}")
+    return value
+
+
 def _number_or_null(value: Any) -> float | None:
     if value is None:
         return None
@@ -277,11 +308,27 @@ def _headers(value: Any) -> dict[str, str | HeaderFromEnvironment]:
     return headers
 
 
+_TOP_KEYS: Mapping[str, _Checker] = {
+    "partners": _mapping,
+    "user_agent": _header_text,
+    "contact": _header_text,
+    "screening": _mapping,
+    "fingerprints": _mapping,
+}
+
 _PARTNER_KEYS: Mapping[str, _Checker] = {
     "allow_private_addresses": _true_or_false,
     "allowed_hosts": _host_names,
     "max_connections": _number(1, whole=True),
+    "max_connections_total": _number(1, whole=True),
     "requests_per_second": _number_or_null,
+    "attempts": _number(1, 10, whole=True),
+    "backoff_seconds": _number(0),
+    "host_patience_seconds": _number(0),
+    "user_agent": _header_text,
+    "contact": _header_text,
+    "obey_robots_tag": _true_or_false,
+    "recheck_after": _number_or_null,
     "trust": _number(0),
     "max_deleted_share": _number(0, 1),
     "max_failed_share": _number(0, 1),

@@ -20,16 +20,16 @@ SERVER_TASK = "local server"
 
 
 @asynccontextmanager
-async def serve(handler: Handler) -> AsyncIterator[str]:
+async def serve(handler: Handler, address: str = "127.0.0.1") -> AsyncIterator[str]:
     """`async with serve(handler) as base:` an HTTP server whose every path goes to `handler`."""
     application = web.Application()
     application.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, address, 0)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://{address}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -4,8 +4,21 @@ Belongs here: addresses that may be asked, requests, redirects, retries, limits.
 are (screening), where they are kept (the object store), or which images are pending (the ledger).
 """
 
-from resources.image_fetcher.fetching import Fetched, FetchRequest, fetch_all
-from resources.image_fetcher.one_attempt import FetchLimits
+from resources.image_fetcher.fetching import Fetched, FetchRequest, fetch_all, limits_of, waiting_places
+from resources.image_fetcher.host_report import HostReport
+from resources.image_fetcher.one_attempt import FetchLimits, Validators
 from resources.image_fetcher.reasons import FETCH_REASONS, FetchReason, reason_entry
 
-__all__ = ["FETCH_REASONS", "FetchLimits", "FetchReason", "FetchRequest", "Fetched", "fetch_all", "reason_entry"]
+__all__ = [
+    "FETCH_REASONS",
+    "FetchLimits",
+    "FetchReason",
+    "FetchRequest",
+    "Fetched",
+    "HostReport",
+    "Validators",
+    "fetch_all",
+    "limits_of",
+    "reason_entry",
+    "waiting_places",
+]

@@ -48,6 +48,11 @@ class ImageUrl:
     port: int
     address: Address | None
 
+    @property
+    def default_port(self) -> bool:
+        """Whether the port is the one of its scheme."""
+        return self.port == _DEFAULT_PORTS[self.scheme]
+
 
 def parse_image_url(text: str) -> ImageUrl:
     """Read a URL: non-ASCII and unsafe characters percent-encoded, the host IDNA-encoded, the fragment dropped.

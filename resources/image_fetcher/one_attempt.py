@@ -1,46 +1,45 @@
-"""One attempt at one image: a request, its redirects, its body within the limits; the outcome is always a value.
+"""One request for one image: its answer within the limits; the outcome is always a value.
 
-Belongs here: the client's session, the limits, and which fault is which reason. Does not belong here: attempts after
-the first, concurrency and pace (fetching).
+Belongs here: the client's session, the limits, which fault is which reason, where a redirect may lead. Does not belong
+here: requests after the first, concurrency and pace (fetching).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
 
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
 
-from resources.image_fetcher.image_urls import (
-    ImageUrl,
-    UrlRefused,
-    check_allowed,
-    keeps_headers,
-    parse_image_url,
-    without_credentials,
-)
+from resources.image_fetcher.image_urls import ImageUrl, UrlRefused, check_allowed, parse_image_url
 from resources.image_fetcher.public_addresses import ForbiddenAddress, PublicResolver
-from resources.partners import PartnerSettings
-
-USER_AGENT = "image-assets/0.1 (hotel picture ingestion; aiohttp)"
+from resources.image_fetcher.robots_tag import opt_out
+from resources.partners import PRODUCT, PartnerSettings
 
 # Idle connections are dropped before the 5 s after which common servers drop them, so that none dies in our hand.
 _KEEP_ALIVE_SECONDS = 4.0
 _READ_BUFFER = 2**18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Validators are sent back as they came; what is no plain ASCII, or longer, is not worth a request that is refused.
+_VALIDATOR = re.compile(r"[ -~]{1,256}")
 
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """The most an image may cost. Times in seconds; `total_seconds` spans the redirects of one attempt.
+    """The most an image and a host may cost. Times in seconds; `total_seconds` spans the redirects of one attempt.
 
-    `backoff_seconds` is the pause after the first failed attempt and doubles with each; a server's Retry-After
-    makes it longer, up to `longest_retry_after`.
+    `backoff_seconds` is the pause after the first failed attempt and doubles with each. `circuit_failures` in a row
+    open a host's circuit, `circuit_seconds` is the pause before its first probe. A host is given up that gives no good
+    answer, or asks for a pause, of more than `host_patience_seconds`.
     """
 
     max_bytes: int = 25_000_000
@@ -50,30 +49,64 @@ class FetchLimits:
     attempts: int = 3
     backoff_seconds: float = 0.5
     max_redirects: int = 3
-    longest_retry_after: float = 10
+    circuit_failures: int = 10
+    circuit_seconds: float = 1
+    host_patience_seconds: float = 30
+
+
+@dataclass(frozen=True)
+class Validators:
+    """What a server gave to ask later whether a picture changed (RFC 9110, 13.1)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+    def request_headers(self) -> dict[str, str]:
+        """The conditions of a request that is answered by 304 when nothing changed."""
+        headers = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
+        return {name: value for name, value in headers.items() if value is not None}
+
+
+NO_VALIDATORS = Validators()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How one attempt ended: `data` or a `reason`. `url` is the address last asked, without credentials."""
+    """How one request ended: `data`, `unchanged` or a `reason`. `url` is the address asked, without credentials.
+
+    `latency`: seconds until the answer began, None where none did. `location`: the redirect's target, as sent.
+    """
 
     data: bytes | None
     reason: str | None
     status: int | None
     url: str
+    latency: float | None = None
     retry_after: float | None = None
     location: str | None = None
+    unchanged: bool = False
+    validators: Validators = NO_VALIDATORS
+    robots_tag: str | None = None
 
 
 def open_session(
-    settings: PartnerSettings, limits: FetchLimits, names: AbstractResolver, *, keep_alive: bool = True
+    settings: PartnerSettings,
+    limits: FetchLimits,
+    names: AbstractResolver,
+    *,
+    keep_alive: bool = True,
+    certificates: ssl.SSLContext | None = None,
 ) -> aiohttp.ClientSession:
-    """A client that remembers nothing, obeys no proxy variables, and connects only to addresses that were checked."""
+    """A client that remembers nothing, obeys no proxy variables, and connects only to addresses that were checked.
+
+    `certificates` are trusted instead of the system's.
+    """
     connector = aiohttp.TCPConnector(
         resolver=PublicResolver(names, allow_private=settings.allow_private_addresses),
         limit=0,  # requests in flight are counted by those who send them
         force_close=not keep_alive,
         keepalive_timeout=_KEEP_ALIVE_SECONDS if keep_alive else None,
+        ssl=certificates or True,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -81,43 +114,29 @@ def open_session(
         trust_env=False,
         # Decompression is ours, for its cap; images gain nothing from being compressed again, so we ask for none.
         auto_decompress=False,
-        headers={"User-Agent": USER_AGENT, "Accept": "image/*, */*;q=0.5", "Accept-Encoding": "identity"},
+        headers={
+            "User-Agent": settings.full_user_agent,
+            "Accept": "image/*, */*;q=0.5",
+            "Accept-Encoding": "identity",
+        },
         timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_seconds, sock_read=limits.stall_seconds),
         read_bufsize=_READ_BUFFER,
         middlewares=(_sent_once,),
     )
 
 
-async def attempt(
-    session: aiohttp.ClientSession,
-    text: str,
-    settings: PartnerSettings,
-    headers: Mapping[str, str],
-    limits: FetchLimits,
-    pace: Callable[[], Awaitable[None]],
-) -> Answer:
-    """Ask once for the image at `text`, following redirects by hand: each is a new check and waits for `pace`."""
-    loop = asyncio.get_running_loop()
-    left = limits.total_seconds
+def redirect_target(answer: Answer, asked: ImageUrl, settings: PartnerSettings) -> ImageUrl:
+    """Where a redirect leads: a new check, as of any URL. Raises UrlRefused."""
     try:
-        first = url = parse_image_url(text)
-        check_allowed(url, settings)
+        if not answer.location:
+            raise UrlRefused("bad_redirect")
+        target = parse_image_url(urljoin(asked.text, answer.location))
     except UrlRefused as refused:
-        return _refusal(refused.reason, without_credentials(text))
-    for _ in range(limits.max_redirects + 1):
-        await pace()
-        started = loop.time()
-        sent_headers = headers if keeps_headers(first, url) else {}
-        answer = await _request(session, url, sent_headers, limits, left)
-        left -= loop.time() - started
-        if answer.location is None:
-            return answer
-        try:
-            url = _target(url, answer.location)
-            check_allowed(url, settings)
-        except UrlRefused as refused:
-            return replace(answer, reason=refused.reason, location=None)
-    return replace(answer, reason="too_many_redirects", location=None)
+        raise UrlRefused("bad_redirect" if refused.reason == "bad_url" else refused.reason) from refused
+    except ValueError as error:
+        raise UrlRefused("bad_redirect") from error
+    check_allowed(target, settings)
+    return target
 
 
 class _ClosedWithoutAnswer(aiohttp.ClientError):
@@ -136,18 +155,39 @@ async def _sent_once(
         raise _ClosedWithoutAnswer(str(error)) from error
 
 
-async def _request(
-    session: aiohttp.ClientSession, url: ImageUrl, headers: Mapping[str, str], limits: FetchLimits, seconds: float
+async def ask_once(
+    session: aiohttp.ClientSession,
+    url: ImageUrl,
+    headers: Mapping[str, str],
+    limits: FetchLimits,
+    seconds: float,
+    *,
+    obey_robots_tag: bool = False,
+    keep_alive: bool = True,
 ) -> Answer:
-    """One request, no redirect. Whatever goes wrong on the way becomes a reason here."""
+    """One request, no redirect, within `seconds`. Whatever goes wrong on the way becomes a reason here.
+
+    With `obey_robots_tag` a picture whose server opts out is not read. Without `keep_alive` the connection is closed.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    latency = None
     try:
         async with (
             asyncio.timeout(seconds),
             session.get(yarl.URL(url.text, encoded=True), headers=headers, allow_redirects=False) as response,
         ):
-            return await _answer(response, url, limits)
+            latency = clock() - began
+            answer = await _answer(response, url, limits, obey_robots_tag, conditional=_is_conditional(headers))
+            if not keep_alive:
+                response.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return _refusal(_fault(error), url.text)
+        answer = Answer(data=None, reason=_fault(error), status=None, url=url.text)
+    return replace(answer, latency=latency)
+
+
+def _is_conditional(headers: Mapping[str, str]) -> bool:
+    return "If-None-Match" in headers or "If-Modified-Since" in headers
 
 
 # The client's faults, each before those it is a kind of.
@@ -173,15 +213,29 @@ def _fault(error: Exception) -> str:
     return next(reason for kind, reason in _FAULTS if isinstance(error, kind))
 
 
-async def _answer(response: aiohttp.ClientResponse, url: ImageUrl, limits: FetchLimits) -> Answer:
+async def _answer(
+    response: aiohttp.ClientResponse, url: ImageUrl, limits: FetchLimits, obey_robots_tag: bool, conditional: bool
+) -> Answer:
     status = response.status
-    refusal = Answer(data=None, reason=f"http_{status}", status=status, url=url.text)
+    refusal = Answer(
+        data=None,
+        reason=f"http_{status}",
+        status=status,
+        url=url.text,
+        validators=Validators(_validator(response, "ETag"), _validator(response, "Last-Modified")),
+        robots_tag=opt_out(response.headers.getall("X-Robots-Tag", ()), PRODUCT),
+    )
     if status in _REDIRECTS:
         return replace(refusal, location=response.headers.get("Location", ""))
+    if status == 304 and conditional:
+        opted_out = obey_robots_tag and refusal.robots_tag is not None
+        return replace(refusal, reason="robots_tag" if opted_out else None, unchanged=not opted_out)
     if status in (204, 205):
         return replace(refusal, reason="empty_body")
     if status not in (200, 203):
         return replace(refusal, retry_after=_seconds(response.headers.get("Retry-After")))
+    if obey_robots_tag and refusal.robots_tag is not None:
+        return replace(refusal, reason="robots_tag")
     if (response.content_length or 0) > limits.max_bytes:
         return replace(refusal, reason="body_too_large")
     body = await _body(response, limits.max_bytes)
@@ -191,6 +245,11 @@ async def _answer(response: aiohttp.ClientResponse, url: ImageUrl, limits: Fetch
     if data == b"":
         data, reason = None, "empty_body"
     return replace(refusal, data=data, reason=reason)
+
+
+def _validator(response: aiohttp.ClientResponse, name: str) -> str | None:
+    value = response.headers.get(name, "")
+    return value if _VALIDATOR.fullmatch(value) else None
 
 
 async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
@@ -246,22 +305,13 @@ def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
     return bytes(inflated)
 
 
-def _target(url: ImageUrl, location: str) -> ImageUrl:
-    """Where a redirect leads. Raises UrlRefused: bad_redirect, or what is wrong with the address."""
-    try:
-        if not location:
-            raise UrlRefused("bad_redirect")
-        return parse_image_url(urljoin(url.text, location))
-    except UrlRefused as refused:
-        raise UrlRefused("bad_redirect" if refused.reason == "bad_url" else refused.reason) from refused
-    except ValueError as error:
-        raise UrlRefused("bad_redirect") from error
-
-
-def _refusal(reason: str, url: str) -> Answer:
-    return Answer(data=None, reason=reason, status=None, url=url)
-
-
 def _seconds(retry_after: str | None) -> float | None:
+    """Seconds to wait, from either form of Retry-After (RFC 9110, 10.2.3); None for any other text."""
     text = (retry_after or "").strip()
-    return float(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return max((date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

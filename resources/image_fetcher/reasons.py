@@ -42,12 +42,19 @@ FETCH_REASONS: Mapping[str, FetchReason] = MappingProxyType(
         "timeout_total": FetchReason("The whole request took longer than allowed", _RETRIED),
         "bad_response": FetchReason("The answer is not HTTP, or its headers are too large", _RETRIED),
         "body_incomplete": FetchReason("The connection ended before the whole body had come", _RETRIED),
+        "host_unavailable": FetchReason(
+            "The host was given up after a run of faults, or asked for a long pause; not requested (again)",
+            _RETRIED,
+        ),
         # An answer came and is no image.
         "empty_body": FetchReason("A successful answer without a single byte", _FINAL),
         "body_too_large": FetchReason("The body is larger than the byte cap, as sent or decompressed", _FINAL),
         "bad_content_encoding": FetchReason("The body cannot be decompressed as its header says", _FINAL),
         "bad_redirect": FetchReason("A redirect to nowhere: no Location, or one that is not a URL", _FINAL),
         "too_many_redirects": FetchReason("More redirects than allowed, or a loop of them", _FINAL),
+        "robots_tag": FetchReason(
+            "The server opts out by X-Robots-Tag, and the partner's settings say obey_robots_tag", _FINAL
+        ),
         "http_408": FetchReason("The server gave up waiting for the request", _RETRIED),
         "http_425": FetchReason("The server wants the request again later", _RETRIED),
         "http_429": FetchReason("Too many requests", _RETRIED),

@@ -44,7 +44,15 @@ partners:
     allow_private_addresses: true
     allowed_hosts: [img.example.com, "*.cdn.example"]
     max_connections: 4
+    max_connections_total: 32
     requests_per_second: 2.5
+    attempts: 5
+    backoff_seconds: 2
+    host_patience_seconds: 120
+    user_agent: bilbao-images/1
+    contact: images@example.com
+    obey_robots_tag: true
+    recheck_after: 7
     trust: 0.8
     max_deleted_share: 0
     max_failed_share: 1
@@ -58,7 +66,15 @@ partners:
         allow_private_addresses=True,
         allowed_hosts=("img.example.com", "*.cdn.example"),
         max_connections=4,
+        max_connections_total=32,
         requests_per_second=2.5,
+        attempts=5,
+        backoff_seconds=2.0,
+        host_patience_seconds=120.0,
+        user_agent="bilbao-images/1",
+        contact="images@example.com",
+        obey_robots_tag=True,
+        recheck_after=7.0,
         trust=0.8,
         max_deleted_share=0.0,
         max_failed_share=1.0,
@@ -71,7 +87,39 @@ partners:
 
 def test_an_unlisted_partner_has_the_documented_defaults() -> None:
     settings = load_partners(None).of("ünï")
-    assert settings == PartnerSettings("ünï", False, (), 16, None, 1.0, 0.3, 0.5, {})
+    assert settings == PartnerSettings(
+        partner_id="ünï",
+        allow_private_addresses=False,
+        allowed_hosts=(),
+        max_connections=16,
+        max_connections_total=64,
+        requests_per_second=None,
+        attempts=3,
+        backoff_seconds=0.5,
+        host_patience_seconds=30.0,
+        user_agent="image-assets/0.1 (hotel picture ingestion)",
+        contact=None,
+        obey_robots_tag=False,
+        recheck_after=None,
+        trust=1.0,
+        max_deleted_share=0.3,
+        max_failed_share=0.5,
+        headers={},
+    )
+
+
+def test_the_user_agent_names_whom_to_write_to(partners_file) -> None:
+    partners = load_partners(
+        partners_file("""
+contact: images@example.com
+partners:
+  acme: {user_agent: acme-pictures/2}
+  bolt: {contact: "https://example.com/bot"}
+""")
+    )
+    assert partners.of("acme").full_user_agent == "acme-pictures/2 (+images@example.com)"
+    assert partners.of("bolt").full_user_agent.endswith("(hotel picture ingestion) (+https://example.com/bot)")
+    assert partners.of("unlisted").full_user_agent.endswith("(+images@example.com)")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "partners:\n", "partners: {}\nscreening:\n"])
@@ -112,7 +160,7 @@ def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("partner: {}", ["'partner'", "unknown key", "partners, screening"]),
+        ("partner: {}", ["'partner'", "unknown key", "partners, user_agent"]),
         ("- a", ["expected a mapping"]),
         ("partners: [a]", ["'partners'", "a mapping"]),
         ("partners: {a: 5}", ["partner 'a'", "a mapping", "int 5"]),
