@@ -67,7 +67,8 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            env={**os.environ, "PYTHONPATH": path},
+            # numpy comes with a codec; its BLAS would take address space for every core from the worker's limit.
+            env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )
         self._pipes = [
             pipe for pipe in (self._process.stdin, self._process.stdout, self._process.stderr) if pipe is not None

@@ -1,8 +1,8 @@
 """The program of a decoder worker: `python -m image_assets.raw_images.decoder_process`.
 
 One image at a time, from standard input to standard output, each under limits of memory, CPU time and wall time that
-the kernel enforces; it ends when its input ends, so it never outlives its parent. Imports only Pillow and the standard
-library: a worker must start fast and stay small.
+the kernel enforces; it ends when its input ends, so it never outlives its parent. Imports only the codecs and the
+standard library: a worker must start fast and stay small.
 """
 
 from __future__ import annotations

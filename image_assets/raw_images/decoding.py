@@ -5,11 +5,13 @@ It sets Pillow's module globals, and a hostile file may take its process down: n
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
 from collections.abc import Callable
 from io import BytesIO
 
+import simplejpeg
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, WebPImagePlugin
 
 from image_assets.raw_images.signatures import ends_early
@@ -24,6 +26,8 @@ _PILLOW_FORMATS: dict[ImageFormat, str] = {
 }
 _LONGEST_SIDE = 2**31 - 1  # PNG allows no more, the other formats far less; more is a lie, not a size
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+# What libjpeg says of picture data that is not there, or is none; its other warnings hide nothing that people see.
+_JPEG_DAMAGE = re.compile("premature end|bad Huffman code")
 
 
 def configure_pillow() -> None:
@@ -58,7 +62,8 @@ def decode(
             reason = refused_by_limits(width, height, limits)
             if reason is None:
                 Image.MAX_IMAGE_PIXELS = limits.max_pixels  # for frames larger than their header said
-                image.load()
+                if not (image_format == "jpeg" and _is_sound_jpeg(data)):
+                    image.load()
                 width, height = _size_as_shown(image, decoded=True)
                 reason = _png_fault(data) if image_format == "png" else None
     except MemoryError:
@@ -66,7 +71,7 @@ def decode(
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         reason = "decompression_bomb"
     except Exception as error:  # noqa: BLE001  plugins raise whatever they like; each is a verdict on the file
-        early = "truncated" in str(error).lower() or ends_early(data, image_format)
+        early = re.search("truncated|premature end", str(error), re.IGNORECASE) or ends_early(data, image_format)
         reason = "truncated" if early else "corrupt"
     return Screening(reason is None, reason, image_format, width, height)
 
@@ -83,6 +88,22 @@ def _size_as_shown(image: Image.Image, *, decoded: bool) -> tuple[int, int]:
     except Exception:  # noqa: BLE001  broken EXIF is common and no fault of the picture
         orientation = None
     return (height, width) if orientation in _TURNED else (width, height)
+
+
+def _is_sound_jpeg(data: bytes) -> bool:
+    """Whether libjpeg decodes every coefficient of a JPEG without a warning; where it does, so does Pillow.
+
+    Pillow hears no warnings, and fills what is missing before the end marker with grey. Raises ValueError with the
+    warning when it tells of damage to the picture; after others Pillow has to judge.
+    """
+    try:
+        # All the entropy coding, and the least of the rest: an eighth of the size, luma only.
+        simplejpeg.decode_jpeg(data, "GRAY", fastdct=True, min_height=1, min_width=1, min_factor=8)
+    except ValueError as warning:
+        if _JPEG_DAMAGE.search(str(warning)):
+            raise
+        return False
+    return True
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int] | None:

@@ -153,6 +153,32 @@ def test_a_file_without_its_last_byte_is_truncated(name: str) -> None:
     assert screen(encoded(name, drawn(11, 400, 300))[:-1]).reason == "truncated"
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_jpeg_of_which_a_part_is_missing_is_truncated_though_it_has_an_end(
+    options: dict[str, Any], share: float
+) -> None:
+    data = encoded("jpeg", drawn(11, 400, 300), **options)
+    cut = data[: int(len(data) * share)] + b"\xff\xd9"
+    Image.open(io.BytesIO(cut)).load()  # to Pillow alone it is whole: the rest is grey
+    assert screen(cut) == Screening(False, "truncated", "jpeg", 400, 300)
+
+
+def test_a_jpeg_with_picture_data_that_is_none_is_corrupt() -> None:
+    data = encoded("jpeg", drawn(11, 400, 300))
+    place = len(data) * 4 // 5
+    damaged = data[:place] + b"\xff\0" * 40 + data[place:]  # a row of ones is no Huffman code
+    Image.open(io.BytesIO(damaged)).load()
+    assert screen(damaged) == Screening(False, "corrupt", "jpeg", 400, 300)
+
+
+@pytest.mark.parametrize("filling", [b"\0" * 20, b"\xff" * 20])
+def test_a_jpeg_with_filling_before_or_behind_its_end_is_accepted(filling: bytes) -> None:
+    data = encoded("jpeg", drawn(11, 400, 300))
+    assert screen(data[:-2] + filling + data[-2:]).accepted
+    assert screen(data + filling).accepted
+
+
 def test_a_wrong_checksum_in_the_pixels_of_a_png_is_corrupt() -> None:
     data = bytearray(encoded("png", drawn(12, 400, 300)))
     end_of_pixels = data.rindex(b"IEND") - 8
