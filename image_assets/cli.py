@@ -136,6 +136,48 @@ def retry(partner: str) -> None:
     say(f"{queued:,} images are in line again; {_TAKEN_UP}")
 
 
+@main.command()
+@click.argument("verdict", type=click.Choice(["same", "different"]))
+@click.argument("sha256_a")
+@click.argument("sha256_b")
+@click.option("--note", help="Why, for whoever lists the decisions.")
+def decide(verdict: str, sha256_a: str, sha256_b: str, note: str | None) -> None:
+    """Say that two images show the SAME picture or DIFFERENT ones, in every hotel that has both.
+
+    SHA256_A and SHA256_B are sha256 sums or their first 8 or more hexadecimal digits.
+    """
+    from image_assets import deciding
+    from image_assets.services import ready_ledger
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger:
+        say(deciding.decide(ledger, verdict == "same", sha256_a, sha256_b, note))
+    say(f"Decided; {_TAKEN_UP}")
+
+
+@main.command()
+@click.argument("sha256_a")
+@click.argument("sha256_b")
+def undecide(sha256_a: str, sha256_b: str) -> None:
+    """Take back what was decided on two images."""
+    from image_assets import deciding
+    from image_assets.services import ready_ledger
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger:
+        say(deciding.undecide(ledger, sha256_a, sha256_b))
+    say(f"Taken back; {_TAKEN_UP}")
+
+
+@main.command()
+def decisions() -> None:
+    """List what people decided on pairs of images."""
+    from image_assets.deciding import decision_lines
+    from image_assets.services import ready_ledger
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger:
+        for line in decision_lines(ledger):
+            say(line)
+
+
 def _accept(accept: Callable[..., str | None], *names: str) -> None:
     from image_assets.services import ready_ledger
 

@@ -27,6 +27,7 @@ def clear_messages() -> Iterator[None]:
 
     from image_assets.corpus.building import NoPictures
     from image_assets.corpus.importing import UnreadablePairs
+    from image_assets.deciding import DecisionRefused
     from image_assets.renditions import RecipesFileError
     from image_assets.running import AlreadyRunning
     from image_assets.services import DagsterSettingsError
@@ -40,6 +41,7 @@ def clear_messages() -> Iterator[None]:
     except (
         AlreadyRunning,
         DagsterSettingsError,
+        DecisionRefused,
         EmbeddedPostgresError,
         NoPictures,
         PartnersFileError,

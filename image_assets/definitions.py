@@ -6,7 +6,7 @@ Does not belong here: any behaviour.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import dagster as dg
 from image_assets.catalogue_diffs.asset import catalogue_diffs
 from image_assets.fingerprints import ALGORITHMS
 from image_assets.fingerprints.asset import fingerprints
+from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.hotel_groups.asset import hotel_groups
 from image_assets.image_groups.asset import image_groups
 from image_assets.image_release.asset import image_release
@@ -55,6 +56,7 @@ def read_methods(environment: Environment, partners: Partners) -> Methods:
         algorithm=algorithm,
         recipes=load_recipes(environment.renditions_file),
         limits=_limits(partners),
+        placeholders=replace(PlaceholderPolicy(), **partners.placeholders),
         max_deleted_shares={name: settings.max_deleted_share for name, settings in partners.listed.items()},
         trust={name: settings.trust for name, settings in partners.listed.items() if settings.trust != 1.0},
     )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from image_assets.fingerprints import method_version
+from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.image_groups import DEFAULT_POLICY, Policy
 from image_assets.priorities import RANKING_VERSION
 from image_assets.raw_images import ScreeningLimits
@@ -32,6 +33,7 @@ class Methods:
     trust: Mapping[str, float] = field(default_factory=dict)
     max_deleted_shares: Mapping[str, float] = field(default_factory=dict)
     max_lost_hotels_share: float = 0.1
+    placeholders: PlaceholderPolicy = field(default_factory=PlaceholderPolicy)
 
     def shrink_digest(self, catalogue: CatalogueVersion) -> str:
         """Names a catalogue file and the limit that its gate `deleted_share` measures it by."""

@@ -17,6 +17,7 @@ from image_assets.methods import Methods, input_digest
 from image_assets.shards import stage_digest
 from resources.ledger import Connection, Ledger, pending, releases, shards
 from resources.ledger.catalogues import CatalogueVersion
+from resources.ledger.decisions import decisions_digest
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
 from resources.ledger.releases import DataRelease
@@ -173,6 +174,9 @@ def _pending_release(
         return PendingWork(work=[Work(LOAD, known.release_id, input_digest(newest.etag), 0)])
     if known.outcome == "unreadable":
         return PendingWork(stopped=[f"data release {newest.object_key}: {known.message}"])
+    decisions = decisions_digest(connection)
+    if known.decisions != decisions:
+        return PendingWork(work=[Work(LOAD, known.release_id, input_digest(newest.etag, decisions), 0)])
     return _pending_galleries(connection, store, known, methods, shard_keys, closed)
 
 

@@ -79,14 +79,15 @@ class PartnerSettings:
 class Partners:
     """The settings of every partner, and the choices that hold for all of them.
 
-    `unlisted` are the settings of partners that the file does not list. `screening` holds the file's own screening
-    limits, empty for the defaults. `algorithm` names the hash of the fingerprints (which names exist is the
+    `unlisted` are the settings of partners that the file does not list. `screening` and `placeholders` hold the file's
+    own limits, empty for the defaults. `algorithm` names the hash of the fingerprints (which names exist is the
     fingerprints' affair); None for the default.
     """
 
     listed: Mapping[str, PartnerSettings] = field(default_factory=dict)
     unlisted: PartnerSettings = PartnerSettings()
     screening: Mapping[str, float] = field(default_factory=dict)
+    placeholders: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str | None = None
 
     def of(self, partner_id: str) -> PartnerSettings:
@@ -199,7 +200,8 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
         listed[partner_id] = replace(unlisted, partner_id=partner_id, **values)
     screening = _checked_keys(top.get("screening") or {}, _SCREENING_KEYS, "screening", mistakes)
     fingerprints = _checked_keys(top.get("fingerprints") or {}, {"algorithm": _text}, "fingerprints", mistakes)
-    return Partners(listed=listed, unlisted=unlisted, screening=screening, algorithm=fingerprints.get("algorithm"))
+    placeholders = _checked_keys(top.get("placeholders") or {}, _PLACEHOLDER_KEYS, "placeholders", mistakes)
+    return Partners(listed, unlisted, screening, placeholders, fingerprints.get("algorithm"))
 
 
 def _checked_keys(
@@ -313,6 +315,7 @@ _TOP_KEYS: Mapping[str, _Checker] = {
     "user_agent": _header_text,
     "contact": _header_text,
     "screening": _mapping,
+    "placeholders": _mapping,
     "fingerprints": _mapping,
 }
 
@@ -340,4 +343,9 @@ _SCREENING_KEYS: Mapping[str, _Checker] = {
     "minimum_long": _number(0, above=True, whole=True),
     "max_pixels": _number(0, above=True, whole=True),
     "decode_seconds": _number(0, above=True),
+}
+
+_PLACEHOLDER_KEYS: Mapping[str, _Checker] = {
+    "hotels": _number(1, whole=True),
+    "share": _number(0, 1),
 }

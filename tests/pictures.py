@@ -6,7 +6,7 @@ import io
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 
 @cache
@@ -23,6 +23,17 @@ def drawn(seed: int, width: int = 640, height: int = 480) -> Image.Image:
         shape = draw.ellipse if random.random() < 0.4 else draw.rectangle
         shape((x - w // 2, y - h // 2, x + w // 2, y + h // 2), fill=colour)
     return image.filter(ImageFilter.GaussianBlur(1))
+
+
+@cache
+def no_image_available(width: int = 640, height: int = 480) -> Image.Image:
+    """What servers answer where they have no picture: a symbol and words on grey."""
+    image = Image.new("RGB", (width, height), (224, 224, 224))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((240, 120, 400, 250), outline=(150, 150, 150), width=8)
+    draw.polygon([(250, 240), (300, 170), (340, 220), (365, 195), (390, 240)], fill=(150, 150, 150))
+    draw.text((200, 290), "No image available", fill=(120, 120, 120), font=ImageFont.load_default(size=28))
+    return image
 
 
 def jpeg(image: Image.Image, quality: int = 85) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from image_assets.definitions import ASSETS
 from image_assets.partitions import BUCKETS, RELEASE_SHARDS, SHARD_KEYS, shard_buckets, shard_keys
-from resources.ledger import Ledger, releases
+from resources.ledger import Ledger, release_loading, releases
 
 shards = st.integers(1, 4096)
 
@@ -72,9 +72,12 @@ def test_the_ledger_puts_a_hotel_into_the_bucket_of_the_first_16_bits_of_its_md5
     hotels = ["H1", "0123", "$abc", "Ünï/cødé", "日本", " x ", "a" * 500, "😀"]
     with ledger.connect() as connection:
         releases.notice_release(connection, "r1", "k", "e", {})
-        releases.open_staging(connection, "r1")
-        releases.stage_accommodations(connection, "r1", [(n, hotel, "p", str(n)) for n, hotel in enumerate(hotels)])
-        releases.reject_repeated_accommodations(connection, "r1", "k")
-        releases.freeze(connection, "r1", "e", "m")
+        release_loading.open_staging(connection, "r1")
+        release_loading.stage_accommodations(
+            connection, "r1", [(n, hotel, "p", str(n)) for n, hotel in enumerate(hotels)]
+        )
+        release_loading.reject_repeated_accommodations(connection, "r1", "k")
+        release_loading.freeze_images(connection, "r1", "m")
+        release_loading.freeze_hotels(connection, "r1", "e")
         found = dict(connection.execute("SELECT hotel_id, bucket FROM release_hotels").fetchall())
     assert found == {hotel: int(hashlib.md5(hotel.encode()).hexdigest()[:4], 16) for hotel in hotels}

@@ -31,7 +31,7 @@ from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import load_recipes
 from image_assets.shards import shard_of
 from resources.environment import PROJECT
-from resources.ledger import Ledger, catalogues, grouping, images, ranking, releases, rendering
+from resources.ledger import Ledger, catalogues, grouping, images, ranking, release_loading, releases, rendering
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.images import FetchResult
 from resources.ledger.operations import Gate, accept_gate, record_gate
@@ -342,7 +342,7 @@ def test_an_unreadable_release_stops_with_its_cause_until_its_file_changes(store
     with ledger.connect() as connection:
         known = releases.data_release(connection, "r1")
         assert known is not None
-        releases.record_unreadable(connection, "r1", known.etag, "no column hotel_id")
+        release_loading.record_unreadable(connection, "r1", known.etag, "no column hotel_id")
     assert ask(store, ledger) == PendingWork(stopped=["data release data-releases/r1.csv: no column hotel_id"])
     store.put("data-releases/r1.csv", b"mended")
     notice_newest_release(store, ledger)

@@ -1,7 +1,7 @@
 """The data release: which accommodations are one hotel.
 
-`data_release` names and reads the files. The asset, and freezing what a release sees, are in `asset` and the ledger.
-Nothing here looks at pictures: see `image_groups`.
+`data_release` names and reads the files, `placeholders` tells pictures that say nothing of a hotel. The asset, and
+freezing what a release sees, are in `asset` and the ledger. Which pictures of a hotel are the same: see `image_groups`.
 """
 
 from image_assets.given_files import RejectedRow
@@ -12,9 +12,11 @@ from image_assets.hotel_groups.data_release import (
     read_data_release,
     release_file,
 )
+from image_assets.hotel_groups.placeholders import PlaceholderPolicy
 
 __all__ = [
     "HotelAccommodation",
+    "PlaceholderPolicy",
     "RejectedRow",
     "ReleaseBatch",
     "UnreadableDataRelease",

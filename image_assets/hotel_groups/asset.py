@@ -1,20 +1,25 @@
 """The data release: load which accommodations are one hotel, and freeze what the release sees.
 
-Belongs here: the asset. Reading files is `data_release`; rejects, joins and digests are SQL in the ledger.
+Belongs here: the asset. Reading files is `data_release`, what pictures look like is `placeholders`; rejects, joins and
+digests are SQL in the ledger.
 """
 
 import tempfile
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
 
 from image_assets.fingerprints.asset import fingerprints
+from image_assets.fingerprints.luma import unpack_luma
 from image_assets.hotel_groups.data_release import UnreadableDataRelease, read_data_release
 from image_assets.hotel_groups.offered import ReleaseFile, offered_releases
+from image_assets.hotel_groups.placeholders import LOOKS_VERSION, lookalikes, looks
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASES
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
-from resources.ledger import Ledger, releases
+from resources.ledger import Connection, Ledger, placeholders, release_loading, releases
+from resources.ledger.decisions import decisions_digest
 from resources.object_store import ObjectStore
 
 
@@ -36,6 +41,7 @@ from resources.object_store import ObjectStore
                 dg.TableColumn("accommodation_id", "text", description="the partner's record of the hotel"),
                 dg.TableColumn("url", "text", description="a picture that was available when the release was frozen"),
                 dg.TableColumn("sha256", "bytea", description="its content"),
+                dg.TableColumn("placeholder", "bool", description="no picture of the hotel: left out of its gallery"),
             ]
         ),
         "dagster/table_name": "image_ledger.release_images",
@@ -50,7 +56,8 @@ def hotel_groups(
     """The hotels of a data release with the images available when it was frozen; later changes wait for the next one.
 
     From `data-releases/<release>.csv` and the fingerprinted images; runs once the catalogues that were there when the
-    release was first seen are settled. Running it again changes nothing unless the file changed.
+    release was first seen are settled. Running it again changes nothing unless the file changed, or people decided on
+    pairs of its pictures.
     """
     release_id = context.partition_key
     with stage_run(context, ledger, "hotel_groups", f"release:{release_id}") as run:
@@ -70,14 +77,19 @@ def hotel_groups(
         releases.notice_release(run.connection, release_id, file.object_key, file.etag, {})
         known = releases.data_release(run.connection, release_id)
         if known is None or known.outcome != "loaded" or known.decided_etag != file.etag:
-            _load(run, store, file, methods.fingerprint)
-            known = releases.data_release(run.connection, release_id)
+            _load(run, store, file, methods)
+        elif known.decisions != decisions_digest(run.connection):
+            release_loading.apply_decisions(run.connection, release_id)
+        known = releases.data_release(run.connection, release_id)
         assert known is not None
         return dg.MaterializeResult(
             metadata={
                 "hotels": known.hotels,
                 "accommodations": known.accommodations,
                 "images": known.images,
+                "placeholders": known.placeholders,
+                "placeholder_images": known.placeholder_images,
+                "hotels_with_placeholders_only": known.only_placeholders,
                 "rejected_rows": known.rejected,
                 "rejected_by_reason": dg.MetadataValue.json(releases.reject_reasons(run.connection, release_id)),
                 "unknown_partner_rows": known.unknown_partners,
@@ -87,20 +99,38 @@ def hotel_groups(
         )
 
 
-def _load(run: StageRun, store: ObjectStore, file: ReleaseFile, method: str) -> None:
+def _load(run: StageRun, store: ObjectStore, file: ReleaseFile, methods: Methods) -> None:
     release_id = file.release_id
-    releases.open_staging(run.connection, release_id)
+    release_loading.open_staging(run.connection, release_id)
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / "release"
         store.download(file.object_key, local)
         try:
             with local.open("rb") as opened:
                 for batch in read_data_release(opened, file.object_key):
-                    releases.stage_accommodations(run.connection, release_id, batch.entries)
-                    releases.stage_rejects(run.connection, release_id, batch.rejects)
+                    release_loading.stage_accommodations(run.connection, release_id, batch.entries)
+                    release_loading.stage_rejects(run.connection, release_id, batch.rejects)
                     run.advance(len(batch.entries))
         except UnreadableDataRelease as error:
-            releases.record_unreadable(run.connection, release_id, file.etag, str(error))
+            release_loading.record_unreadable(run.connection, release_id, file.etag, str(error))
             raise dg.Failure(str(error), allow_retries=False) from error
-    releases.reject_repeated_accommodations(run.connection, release_id, file.object_key)
-    releases.freeze(run.connection, release_id, file.etag, method)
+    release_loading.reject_repeated_accommodations(run.connection, release_id, file.object_key)
+    release_loading.freeze_images(run.connection, release_id, methods.fingerprint)
+    _mark_placeholders(run.connection, release_id, methods)
+    release_loading.freeze_hotels(run.connection, release_id, file.etag)
+
+
+def _mark_placeholders(connection: Connection, release_id: str, methods: Methods) -> None:
+    """Find which of the release's pictures many hotels show, or are blank: they are left out."""
+    method = f"{methods.fingerprint}|{LOOKS_VERSION}"
+    for page in placeholders.lumas_without_looks(connection, release_id, methods.fingerprint, method):
+        seen = looks(np.stack([unpack_luma(luma) for _, luma in page]))
+        rows = [
+            (sha256, first, second, blank)
+            for (sha256, _), (first, second), blank in zip(page, seen.keys.tolist(), seen.blank.tolist(), strict=True)
+        ]
+        placeholders.record_looks(connection, method, rows)
+    most = methods.placeholders.most_hotels(placeholders.count_staged_hotels(connection, release_id))
+    popular = placeholders.popular_looks(connection, release_id, methods.fingerprint, method, most)
+    alike = lookalikes((sha256s, np.stack([unpack_luma(luma) for luma in lumas])) for sha256s, lumas in popular)
+    placeholders.mark_placeholders(connection, release_id, alike, most)

@@ -3,14 +3,13 @@
 Belongs here: the asset and its gate. The rule is `similarity`, the groups are `grouping`.
 """
 
-from itertools import groupby
-from operator import attrgetter
-
 import dagster as dg
 import numpy as np
 
-from image_assets.fingerprints import unpack_hashes, unpack_luma
+from image_assets.fingerprints.hashing import CROPS, unpack_hashes
+from image_assets.fingerprints.luma import LUMA_SIDE, unpack_luma
 from image_assets.hotel_groups.asset import hotel_groups
+from image_assets.image_groups.decided import disobeyed
 from image_assets.image_groups.grouping import group_pictures, image_group_id
 from image_assets.image_groups.similarity import Policy
 from image_assets.methods import Methods
@@ -18,7 +17,7 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Ledger, grouping, shards
-from resources.ledger.grouping import HotelFingerprint
+from resources.ledger.grouping import BY_DECISION, GroupedHotel, HotelContents, LinkRow
 from resources.ledger.operations import Gate, record_gate
 
 GATE = "every_image_grouped"
@@ -72,14 +71,12 @@ def image_groups(
         run.expect(len(todo))
         for start in range(0, len(todo), _HOTELS_A_BATCH):
             hotels = todo[start : start + _HOTELS_A_BATCH]
-            rows = grouping.hotel_fingerprints(run.connection, shard, hotels, methods.fingerprint)
+            contents = grouping.hotel_contents(run.connection, shard, hotels, methods.fingerprint)
             # Groups of half the images would pass for the hotel's: it waits, and the gate below says so.
-            incomplete = {row.hotel_id for row in rows if not row.crop_hashes}
-            known = [row for row in rows if row.hotel_id not in incomplete]
-            complete = [hotel_id for hotel_id in hotels if hotel_id not in incomplete]
-            grouping.record_groups(run.connection, shard, complete, _group_hotels(known, methods.policy))
+            complete = [hotel for hotel in contents if hotel.complete]
+            grouping.record_groups(run.connection, [_group_hotel(hotel, methods.policy) for hotel in complete])
             run.advance(len(hotels))
-        counts = grouping.shard_counts(run.connection, shard)
+        counts = grouping.group_counts(run.connection, shard)
         ungrouped = grouping.ungrouped_images(run.connection, shard)
         gate = record_gate(
             run.connection,
@@ -99,23 +96,52 @@ def image_groups(
                 "hotels": counts.hotels,
                 "hotels_computed": len(todo),
                 "contents": counts.contents,
-                "image_groups": counts.groups,
-                "duplicate_contents": counts.contents - counts.groups,
+                "image_groups": counts.image_groups,
+                "duplicate_contents": counts.contents - counts.image_groups,
+                "links": counts.links,
+                "weak_groups": counts.weak_groups,
+                "split_links": counts.split_links,
+                "decisions": counts.decisions,
+                "decisions_disobeyed": counts.decisions_disobeyed,
                 **run.finish(),
             },
             check_results=[check_result(context, gate, ungrouped_entries=ungrouped)],
         )
 
 
-def _group_hotels(rows: list[HotelFingerprint], policy: Policy) -> list[tuple[str, str, str]]:
-    """(hotel_id, image_group_id, sha256) of every content; `rows` by hotel, none without its fingerprint."""
-    members: list[tuple[str, str, str]] = []
-    for hotel_id, group in groupby(rows, key=attrgetter("hotel_id")):
-        contents = list(group)
-        crop_hashes = np.stack([unpack_hashes(content.crop_hashes) for content in contents])
-        luma = np.stack([unpack_luma(content.luma) for content in contents])
-        for indices in group_pictures(crop_hashes, luma, policy).groups:
-            sha256s = [contents[i].sha256 for i in indices]
-            group_id = image_group_id(hotel_id, sha256s)
-            members.extend((hotel_id, group_id, sha256) for sha256 in sha256s)
-    return members
+def _group_hotel(hotel: HotelContents, policy: Policy) -> GroupedHotel:
+    """The image groups of one hotel, and what made them; its contents all have their fingerprint."""
+    place = {sha256: index for index, sha256 in enumerate(hotel.sha256s)}
+    decided = {(place[a], place[b]): same for a, b, same in hotel.decisions if {a, b} <= place.keys()}
+    together = [pair for pair, same in decided.items() if same]
+    apart = [pair for pair, same in decided.items() if not same]
+    found = group_pictures(
+        np.array([unpack_hashes(packed) for packed in hotel.crop_hashes], np.uint64).reshape(-1, CROPS),
+        np.array([unpack_luma(packed) for packed in hotel.lumas], np.uint8).reshape(-1, LUMA_SIDE, LUMA_SIDE),
+        policy,
+        together,
+        apart,
+    )
+    members = [[hotel.sha256s[index] for index in group] for group in found.groups]
+    ids = [image_group_id(hotel.hotel_id, sha256s) for sha256s in members]
+    id_of = {index: ids[number] for number, group in enumerate(found.groups) for index in group}
+    return GroupedHotel(
+        hotel.hotel_id,
+        hotel.group_digest,
+        dict(zip(ids, members, strict=True)),
+        [
+            LinkRow(
+                id_of[link.a],
+                hotel.sha256s[link.a],
+                hotel.sha256s[link.b],
+                BY_DECISION if decided.get((link.a, link.b)) else policy.rule,
+                link.score,
+                link.window,
+                link.mirrored,
+            )
+            for link in found.links
+        ],
+        [ids[number] for number in found.weak],
+        found.split,
+        disobeyed(found.groups, together, apart),
+    )

@@ -24,7 +24,7 @@ from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from image_assets.store_pages import page_url
-from resources.ledger import Ledger, operations, publishing, releases, rendering, shards
+from resources.ledger import Ledger, grouping, operations, publishing, releases, rendering, shards
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, record_gate
 from resources.ledger.publishing import PublishedPage
 from resources.ledger.releases import DataRelease, Publication
@@ -226,6 +226,7 @@ def _publish(
 def _summary(
     run: StageRun, release: DataRelease, methods: Methods, facts: ManifestFacts, tally: Tally, outcomes: list[Gate]
 ) -> ReleaseSummary:
+    grouped = grouping.group_counts(run.connection, whole_release(release.release_id, methods))
     return ReleaseSummary(
         release_id=release.release_id,
         manifest_digest=facts.digest,
@@ -237,6 +238,14 @@ def _summary(
         duplicates_removed=tally.entries - tally.groups,
         renditions=tally.renditions,
         rendition_bytes=tally.rendition_bytes,
+        links=grouped.links,
+        weak_groups=grouped.weak_groups,
+        split_links=grouped.split_links,
+        decisions=grouped.decisions,
+        decisions_disobeyed=grouped.decisions_disobeyed,
+        placeholders=release.placeholders,
+        placeholder_images=release.placeholder_images,
+        hotels_with_placeholders_only=release.only_placeholders,
         published_by_partner=dict(sorted(tally.by_partner.items())),
         withheld={"renditions_missing": tally.withheld} if tally.withheld else {},
         rejected_rows=releases.reject_reasons(run.connection, release.release_id),

@@ -30,12 +30,20 @@ class ReleaseSummary:
     manifest_digest: str  # SHA-256 of manifest.parquet, hex
     hotels: int  # in the data release
     hotels_with_images: int  # of these, with at least one published image
-    available_images: int  # catalogue entries of the release whose picture is available
+    available_images: int  # catalogue entries of the release whose picture is available and no placeholder
     image_groups: int  # different pictures of the hotels, published or withheld
     published_images: int  # rows of the manifest
     duplicates_removed: int  # available entries shown by another entry's picture
     renditions: int  # of published images, each content and recipe counted once
     rendition_bytes: int  # of these
+    links: int = 0  # pairs of images that made the image groups
+    weak_groups: int = 0  # image groups that hang together by a weak link, and are kept
+    split_links: int = 0  # weak links that were not accepted
+    decisions: int = 0  # of people, on two images of one hotel
+    decisions_disobeyed: int = 0  # of these, which the image groups could not obey
+    placeholders: int = 0  # pictures left out because many hotels show them, or because they are blank
+    placeholder_images: int = 0  # catalogue entries that show one
+    hotels_with_placeholders_only: int = 0  # in the data release, with no other available image
     published_by_partner: Mapping[str, int] = field(default_factory=dict)  # partner id -> published images
     withheld: Mapping[str, int] = field(default_factory=dict)  # reason -> image groups not published
     rejected_rows: Mapping[str, int] = field(default_factory=dict)  # reason -> rows of the data release refused

@@ -1,15 +1,21 @@
-"""The ledger's queries of `image_groups`: hotels to group, their fingerprints, and the groups found.
+"""The ledger's queries of `image_groups`: hotels to group, what is read of them, the groups found and their links.
 
 Does not belong here: the rule that groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from resources.ledger.connection import Connection
 from resources.ledger.shards import GROUP_DIGEST, HOTELS, Shard, rows_of
+
+BY_DECISION = "decision"
+"""The rule of a link that people made."""
 
 
 def ungrouped_hotels(connection: Connection, shard: Shard) -> list[str]:
@@ -26,71 +32,177 @@ def ungrouped_hotels(connection: Connection, shard: Shard) -> list[str]:
 
 
 @dataclass(frozen=True)
-class HotelFingerprint:
-    """A content of a hotel (sha256 in hex) and its packed fingerprint; empty where that is still to come."""
+class HotelContents:
+    """All that grouping reads of one hotel, under the digest of just that.
+
+    sha256s (hex), crop_hashes and lumas (packed) are of its distinct contents in bytewise order, without placeholders
+    and those that cannot have a fingerprint. decisions: what people said of two of the hotel's contents, (a, b, whether
+    same). complete: every content has its fingerprint; otherwise none is given.
+    """
 
     hotel_id: str
-    sha256: str
-    crop_hashes: bytes
-    luma: bytes
+    group_digest: str
+    sha256s: Sequence[str]
+    crop_hashes: Sequence[bytes]
+    lumas: Sequence[bytes]
+    decisions: Sequence[tuple[str, str, bool]]
+    complete: bool
 
 
-def hotel_fingerprints(
-    connection: Connection, shard: Shard, hotels: Sequence[str], method: str
-) -> list[HotelFingerprint]:
-    """The distinct contents of `hotels`, in bytewise order; contents that cannot have a fingerprint are left out."""
-    rows = rows_of(
-        connection,
-        """SELECT hotel_id, encode(sha256, 'hex'), coalesce(crop_hashes, ''), coalesce(luma, '') FROM (
-               SELECT DISTINCT hotel_id, sha256 FROM release_images
-               WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s
-                   AND hotel_id = ANY(%(hotels)s)) AS content
-           LEFT JOIN (SELECT * FROM fingerprints WHERE method = %(method)s) AS known USING (sha256)
-           WHERE NOT EXISTS (SELECT FROM fingerprint_failures AS failed
-               WHERE failed.sha256 = content.sha256 AND failed.method = %(method)s)
-           ORDER BY hotel_id, sha256""",
-        {**shard.parameters, "hotels": list(hotels), "method": method},
-    )
-    return [HotelFingerprint(*row) for row in rows]
+def hotel_contents(connection: Connection, shard: Shard, hotels: Sequence[str], method: str) -> list[HotelContents]:
+    """What is to be grouped of `hotels`, as of one moment: a release may be loaded again meanwhile."""
+    parameters = {**shard.parameters, "hotels": list(hotels), "method": method}
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        digests = rows_of(
+            connection,
+            f"SELECT hotel_id, {GROUP_DIGEST}::text {HOTELS} AND hotel_id = ANY(%(hotels)s) ORDER BY hotel_id",
+            parameters,
+        )
+        fingerprints = rows_of(
+            connection,
+            """SELECT hotel_id, encode(sha256, 'hex'), crop_hashes, luma FROM (
+                   SELECT DISTINCT hotel_id, sha256 FROM release_images
+                   WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s
+                       AND hotel_id = ANY(%(hotels)s) AND NOT placeholder) AS content
+               LEFT JOIN (SELECT * FROM fingerprints WHERE method = %(method)s) AS known USING (sha256)
+               WHERE NOT EXISTS (SELECT FROM fingerprint_failures AS failed
+                   WHERE failed.sha256 = content.sha256 AND failed.method = %(method)s)
+               ORDER BY hotel_id, sha256""",
+            parameters,
+        )
+        decided = rows_of(
+            connection,
+            """SELECT hotel_id, encode(a, 'hex'), encode(b, 'hex'), same FROM release_decisions
+               WHERE release_id = %(release)s AND hotel_id = ANY(%(hotels)s) ORDER BY hotel_id, a, b""",
+            parameters,
+        )
+    images_of = {hotel: list(rows) for hotel, rows in groupby(fingerprints, key=itemgetter(0))}
+    decisions_of = {hotel: [row[1:] for row in rows] for hotel, rows in groupby(decided, key=itemgetter(0))}
+    return [
+        _contents(hotel_id, digest, images_of.get(hotel_id, []), decisions_of.get(hotel_id, []))
+        for hotel_id, digest in digests
+    ]
 
 
-def record_groups(
-    connection: Connection, shard: Shard, hotels: Sequence[str], members: Sequence[tuple[str, str, str]]
-) -> None:
-    """Write the image groups of `hotels` in one transaction; members are (hotel_id, image_group_id, sha256 in hex)."""
+def _contents(
+    hotel_id: str,
+    digest: str,
+    images: Sequence[tuple[Any, ...]],
+    decisions: Sequence[tuple[Any, ...]],
+) -> HotelContents:
+    complete = all(crop_hashes is not None for _, _, crop_hashes, _ in images)
+    sha256s, hashes, lumas = zip(*[row[1:] for row in images], strict=True) if images and complete else ((), (), ())
+    return HotelContents(hotel_id, digest, sha256s, hashes, lumas, [(a, b, s) for a, b, s in decisions], complete)
+
+
+@dataclass(frozen=True)
+class LinkRow:
+    """Why two contents of a hotel (sha256 in hex, a < b) are in one group.
+
+    rule: the name of the policy's rule, or BY_DECISION. window: the part of b's frame that a shows,
+    as fractions (left, top, right, bottom) of b's size; None where the rule says none. mirrored: b, turned left to
+    right, is what a shows, and the window is of the turned b.
+    """
+
+    image_group_id: str
+    a: str
+    b: str
+    rule: str
+    score: float
+    window: tuple[float, float, float, float] | None
+    mirrored: bool
+
+
+@dataclass(frozen=True)
+class GroupedHotel:
+    """The image groups of one hotel under the digest of all they were made from.
+
+    groups: image_group_id -> its members (sha256 in hex). weak: groups that hang together by a weak link, and are kept.
+    split: weak links that were not accepted. disobeyed: decisions of people that the groups could not obey.
+    """
+
+    hotel_id: str
+    group_digest: str
+    groups: Mapping[str, Sequence[str]]
+    links: Sequence[LinkRow]
+    weak: Collection[str]
+    split: int
+    disobeyed: int
+
+
+def record_groups(connection: Connection, hotels: Sequence[GroupedHotel]) -> None:
+    """Write the image groups of hotels, and why they are groups, in one transaction."""
+    members = [
+        (hotel.hotel_id, hotel.group_digest, group, sha256)
+        for hotel in hotels
+        for group, sha256s in hotel.groups.items()
+        for sha256 in sha256s
+    ]
+    links = [(hotel.hotel_id, hotel.group_digest, link) for hotel in hotels for link in hotel.links]
     with connection.transaction():
         connection.execute(
-            f"""INSERT INTO image_groups (hotel_id, group_digest, image_group_id, sha256)
-                SELECT hotel_id, {GROUP_DIGEST}, image_group_id, decode(sha256, 'hex')
-                FROM unnest(%(hotel)s::text[], %(group)s::text[], %(sha256)s::text[])
-                    AS member (hotel_id, image_group_id, sha256)
-                JOIN release_hotels AS hotel USING (hotel_id)
-                WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s
-                ON CONFLICT DO NOTHING""",
-            {
-                **shard.parameters,
-                "hotel": [member[0] for member in members],
-                "group": [member[1] for member in members],
-                "sha256": [member[2] for member in members],
-            },
+            """INSERT INTO image_groups (hotel_id, group_digest, image_group_id, sha256)
+               SELECT hotel_id, group_digest, image_group_id, decode(sha256, 'hex')
+               FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[])
+                   AS member (hotel_id, group_digest, image_group_id, sha256)
+               ON CONFLICT DO NOTHING""",
+            [[member[column] for member in members] for column in range(4)],
         )
         connection.execute(
-            f"""INSERT INTO grouped_hotels (hotel_id, group_digest)
-                SELECT hotel_id, {GROUP_DIGEST} {HOTELS} AND hotel_id = ANY(%(hotels)s)
-                ON CONFLICT DO NOTHING""",
-            {**shard.parameters, "hotels": list(hotels)},
+            """INSERT INTO image_group_links (hotel_id, group_digest, image_group_id, a, b, rule, score, mirrored,
+                   window_left, window_top, window_right, window_bottom)
+               SELECT hotel_id, group_digest, image_group_id, decode(a, 'hex'), decode(b, 'hex'), rule, score, mirrored,
+                   side_1, side_2, side_3, side_4
+               FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::real[],
+                       %s::bool[], %s::real[], %s::real[], %s::real[], %s::real[])
+                   AS link (hotel_id, group_digest, image_group_id, a, b, rule, score, mirrored,
+                       side_1, side_2, side_3, side_4)
+               ON CONFLICT DO NOTHING""",
+            [
+                [hotel_id for hotel_id, _, _ in links],
+                [digest for _, digest, _ in links],
+                [link.image_group_id for _, _, link in links],
+                [link.a for _, _, link in links],
+                [link.b for _, _, link in links],
+                [link.rule for _, _, link in links],
+                [link.score for _, _, link in links],
+                [link.mirrored for _, _, link in links],
+                *[[link.window[side] if link.window else None for _, _, link in links] for side in range(4)],
+            ],
+        )
+        weak = [(hotel.hotel_id, hotel.group_digest, group) for hotel in hotels for group in hotel.weak]
+        connection.execute(
+            """INSERT INTO weak_image_groups (hotel_id, group_digest, image_group_id)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING""",
+            [[group[column] for group in weak] for column in range(3)],
+        )
+        connection.execute(
+            """INSERT INTO grouped_hotels (hotel_id, group_digest, image_groups, links, weak_groups, split_links,
+                   disobeyed)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
+               ON CONFLICT DO NOTHING""",
+            [
+                [hotel.hotel_id for hotel in hotels],
+                [hotel.group_digest for hotel in hotels],
+                [len(hotel.groups) for hotel in hotels],
+                [len(hotel.links) for hotel in hotels],
+                [len(hotel.weak) for hotel in hotels],
+                [hotel.split for hotel in hotels],
+                [hotel.disobeyed for hotel in hotels],
+            ],
         )
 
 
 def ungrouped_images(connection: Connection, shard: Shard) -> int:
-    """Frozen catalogue entries of the shard that are in no image group."""
+    """Frozen catalogue entries of the shard that are in no image group and no placeholders."""
     return int(
         rows_of(
             connection,
             f"""SELECT count(*) FROM release_images AS image
                 JOIN (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS}) AS hotel USING (hotel_id)
                 WHERE image.release_id = %(release)s AND image.bucket >= %(low)s AND image.bucket < %(high)s
-                    AND NOT EXISTS (SELECT FROM image_groups AS grouped
+                    AND NOT image.placeholder AND NOT EXISTS (SELECT FROM image_groups AS grouped
                         WHERE grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = hotel.group_digest
                             AND grouped.sha256 = image.sha256)""",
             shard.parameters,
@@ -99,24 +211,37 @@ def ungrouped_images(connection: Connection, shard: Shard) -> int:
 
 
 @dataclass(frozen=True)
-class ShardCounts:
-    """What a shard holds: hotels, contents of its images, image groups, published groups."""
+class GroupCounts:
+    """What grouping found in a shard, or in a whole release."""
 
     hotels: int
     hotels_with_images: int
     contents: int
-    groups: int
+    image_groups: int
+    links: int  # that made these groups
+    weak_groups: int  # hang together by a weak link, and are kept
+    split_links: int  # weak links that were not accepted
+    decisions: int  # of people, on two images of one hotel
+    decisions_disobeyed: int
 
 
-def shard_counts(connection: Connection, shard: Shard) -> ShardCounts:
-    """Count the shard's hotels, contents and image groups (of hotels that are grouped)."""
+def group_counts(connection: Connection, shard: Shard) -> GroupCounts:
+    """Count over the shard's hotels, as far as they are grouped."""
     rows = rows_of(
         connection,
-        f"""SELECT (SELECT count(*) {HOTELS}), (SELECT count(*) {HOTELS} AND images > 0),
-                count(*), count(DISTINCT (grouped.hotel_id, grouped.image_group_id))
-            FROM release_hotels AS hotel JOIN image_groups AS grouped
+        f"""SELECT count(*), count(*) FILTER (WHERE images > 0),
+                (SELECT count(*) FROM release_hotels AS hotel JOIN image_groups AS grouped
+                    ON grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = {GROUP_DIGEST}
+                    WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s),
+                coalesce(sum(image_groups), 0)::bigint, coalesce(sum(links), 0)::bigint,
+                coalesce(sum(weak_groups), 0)::bigint, coalesce(sum(split_links), 0)::bigint,
+                (SELECT count(*) FROM release_decisions AS decision JOIN release_hotels AS hotel
+                        USING (release_id, hotel_id)
+                    WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s),
+                coalesce(sum(disobeyed), 0)::bigint
+            FROM release_hotels AS hotel LEFT JOIN grouped_hotels AS grouped
                 ON grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = {GROUP_DIGEST}
             WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s""",
         shard.parameters,
     )
-    return ShardCounts(*rows[0])
+    return GroupCounts(*rows[0])

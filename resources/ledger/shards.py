@@ -13,11 +13,11 @@ import pandas as pd
 
 from resources.ledger.connection import Connection
 
-# md5 over a frozen digest and a method's version: the input digest of a hotel for that stage.
-GROUP_DIGEST = "md5(hotel.contents_digest || %(grouping)s)::uuid"
-
-
-RANK_DIGEST = "md5(hotel.members_digest || %(ranking)s)::uuid"
+# md5 over a frozen digest, the digest of people's decisions on the hotel's images, and a method's version: the input
+# digest of a hotel for that stage.
+_DECISIONS = "coalesce(hotel.decisions_digest::text, '')"
+GROUP_DIGEST = f"md5(hotel.contents_digest || {_DECISIONS} || %(grouping)s)::uuid"
+RANK_DIGEST = f"md5(hotel.members_digest || {_DECISIONS} || %(ranking)s)::uuid"
 
 
 @dataclass(frozen=True)

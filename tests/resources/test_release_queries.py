@@ -8,7 +8,7 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.ledger import Connection, Ledger, catalogues, images, releases
+from resources.ledger import Connection, Ledger, catalogues, images, release_loading, releases
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.images import FetchResult, FingerprintRow
 from resources.ledger.releases import DataRelease
@@ -60,11 +60,12 @@ def has_pictures(connection: Connection, partner_id: str, entries: list[Entry]) 
 
 def load(connection: Connection, release_id: str, rows: list[Row], etag: str = "e") -> DataRelease:
     releases.notice_release(connection, release_id, f"data-releases/{release_id}.csv", etag, {})
-    releases.open_staging(connection, release_id)
-    releases.stage_accommodations(connection, release_id, [(n, *row) for n, row in enumerate(rows, 2)])
-    releases.reject_repeated_accommodations(connection, release_id, "r.csv")
-    releases.freeze(connection, release_id, etag, METHOD)
-    releases.close_staging(connection, release_id)
+    release_loading.open_staging(connection, release_id)
+    release_loading.stage_accommodations(connection, release_id, [(n, *row) for n, row in enumerate(rows, 2)])
+    release_loading.reject_repeated_accommodations(connection, release_id, "r.csv")
+    release_loading.freeze_images(connection, release_id, METHOD)
+    release_loading.freeze_hotels(connection, release_id, etag)
+    release_loading.close_staging(connection, release_id)
     known = releases.data_release(connection, release_id)
     assert known is not None
     return known
@@ -223,9 +224,9 @@ def test_each_release_has_partitions_of_its_own(ledger: Ledger) -> None:
 def test_an_interrupted_load_leaves_nothing_that_hinders_the_next(ledger: Ledger) -> None:
     with ledger.connect() as connection:
         releases.notice_release(connection, "r1", "k", "e", {})
-        releases.open_staging(connection, "r1")
-        releases.stage_accommodations(connection, "r1", [(2, "H1", "p", "1")])
-        releases.reject_repeated_accommodations(connection, "r1", "k")
+        release_loading.open_staging(connection, "r1")
+        release_loading.stage_accommodations(connection, "r1", [(2, "H1", "p", "1")])
+        release_loading.reject_repeated_accommodations(connection, "r1", "k")
     with ledger.connect() as connection:
         assert load(connection, "r1", [("H2", "p", "1")]).hotels == 1
         assert set(digests(connection, "r1")) == {"H2"}

@@ -14,7 +14,7 @@ from image_assets.partitions import PARTNERS, RELEASES, SHARD_KEYS
 from image_assets.pending_work import BUILD, INGEST, LOAD
 from image_assets.renditions import load_recipes
 from resources.environment import PROJECT
-from resources.ledger import Ledger, catalogues, releases
+from resources.ledger import Ledger, catalogues, release_loading, releases
 from resources.ledger.catalogues import CatalogueVersion
 from resources.object_store import ObjectStore
 from resources.partners import Partners
@@ -92,11 +92,12 @@ class Ticks:
         with self.ledger.connect() as connection:
             known = releases.data_release(connection, release_id)
             assert known is not None
-            releases.open_staging(connection, release_id)
-            releases.stage_accommodations(connection, release_id, [(2, "H1", "alpha", "1")])
-            releases.reject_repeated_accommodations(connection, release_id, known.object_key)
-            releases.freeze(connection, release_id, known.etag, METHODS.fingerprint)
-            releases.close_staging(connection, release_id)
+            release_loading.open_staging(connection, release_id)
+            release_loading.stage_accommodations(connection, release_id, [(2, "H1", "alpha", "1")])
+            release_loading.reject_repeated_accommodations(connection, release_id, known.object_key)
+            release_loading.freeze_images(connection, release_id, METHODS.fingerprint)
+            release_loading.freeze_hotels(connection, release_id, known.etag)
+            release_loading.close_staging(connection, release_id)
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Placeholders: pictures that say nothing of a hotel, such as "no image available", shown by many hotels, or blank.
+
+Pure, over luma thumbnails. Not all pairs are compared: near-identical pictures (other sizes, qualities and formats of
+one) share one of two look keys, and the thumbnails of those that share a popular key are compared. Does not belong
+here: counting hotels (the ledger), pictures of one hotel (image_groups).
+
+Measured on 40 photographs and 3 drawn placeholders, each in 23 sizes, qualities and formats: every two copies share a
+key; their thumbnails differ by less than 2 of 255 on average. The two most similar of 239 photographs of different
+rooms differ by 22, and none share a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A change of what any of this gives for the same thumbnail is a new version.
+LOOKS_VERSION = "looks-1"
+
+_BLOCKS = 4  # a side: few and large, so that their means hardly move when a picture is encoded again
+_STEP = 32.0  # of 255: what the means of a block are rounded to
+_ALIKE = 5.0  # of 255, mean difference of two thumbnails
+_BLANK = 2.0  # of 255, standard deviation of a thumbnail: one colour, give or take noise
+
+
+@dataclass(frozen=True)
+class PlaceholderPolicy:
+    """A picture is a placeholder when more hotels show it than `hotels`, and than the share `share` of the release's.
+
+    The share lets a chain's hotels share a picture of the brand: 0.0002 of a million hotels are 200.
+    """
+
+    hotels: int = 5
+    share: float = 0.0002
+
+    def most_hotels(self, hotels: int) -> int:
+        """How many of so many hotels may show one picture."""
+        return max(self.hotels, int(self.share * hotels))
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """keys: (n, 2) int64, what near-identical pictures have in common; blank: (n,) bool, pictures of one colour."""
+
+    keys: NDArray[np.int64]
+    blank: NDArray[np.bool_]
+
+
+def looks(lumas: NDArray[np.uint8]) -> Looks:
+    """What pictures look like, from their (n, 40, 40) luma thumbnails."""
+    count, side = len(lumas), lumas.shape[-1]
+    cells = lumas.reshape(count, _BLOCKS, side // _BLOCKS, _BLOCKS, side // _BLOCKS)
+    means = cells.mean(axis=(2, 4), dtype=np.float64).reshape(count, -1)
+    # The second key's steps begin half a step later: a mean near an edge of one key's steps is amid the other's.
+    keys = np.stack([_packed((means + start) // _STEP) for start in (0.0, _STEP / 2)], axis=1)
+    keys[:, 1] |= 1 << 62  # a first key never equals a second one
+    return Looks(keys, lumas.reshape(count, -1).std(axis=1) < _BLANK)
+
+
+def lookalikes(classes: Iterable[tuple[Sequence[str], NDArray[np.uint8]]]) -> dict[str, str]:
+    """Which contents are near-identical pictures: sha256 -> the smallest sha256 of those that look like it.
+
+    classes: contents that share a key, in the order of their sha256, with their (n, 40, 40) luma thumbnails; a content
+    may be in several. In each class a content joins the first one before it that it looks like and that joined none;
+    classes with a common content are joined.
+    """
+    first: dict[str, str] = {}
+    for sha256s, lumas in classes:
+        for sha256, leader in zip(sha256s, _leaders(lumas), strict=True):
+            a, b = sorted((_root(first, sha256), _root(first, sha256s[leader])))
+            first[b] = a
+    return {sha256: _root(first, sha256) for sha256 in first}
+
+
+def _leaders(lumas: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(n,) for each thumbnail the index of the one it looks like."""
+    flat = lumas.reshape(len(lumas), -1).astype(np.int16)
+    leaders = np.arange(len(flat))
+    left = np.arange(len(flat))
+    while len(left):
+        difference = np.abs(flat[left] - flat[left[0]]).mean(axis=1)
+        alike = difference < _ALIKE  # the first one too
+        leaders[left[alike]] = left[0]
+        left = left[~alike]
+    return leaders
+
+
+def _root(first: dict[str, str], sha256: str) -> str:
+    while first.setdefault(sha256, sha256) != sha256:
+        sha256 = first[sha256]
+    return sha256
+
+
+def _packed(steps: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(n, 16) whole numbers, three bits of each, as (n,) int64; what lies above 7 (almost white) counts as 7."""
+    shifts = 3 * np.arange(steps.shape[1], dtype=np.int64)
+    packed: NDArray[np.int64] = (np.minimum(steps, 7).astype(np.int64) << shifts).sum(axis=1)
+    return packed
