@@ -178,6 +178,26 @@ def decisions() -> None:
             say(line)
 
 
+@main.command()
+@click.argument("release", required=False)
+def placeholders(release: str | None) -> None:
+    """List the pictures that RELEASE (default: the newest) leaves out: many hotels show them, or they are blank."""
+    from image_assets.placeholder_lines import HOTELS_NAMED, placeholder_lines
+    from image_assets.services import ready_ledger
+    from resources.ledger.placeholders import hotels_with_placeholders_only, release_placeholders
+    from resources.ledger.releases import data_release, newest_loaded
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+        name = release or newest_loaded(connection)
+        known = data_release(connection, name) if name else None
+        if known is None or known.frozen is None:
+            raise click.ClickException(f"Data release {name} is not loaded." if name else "No data release is loaded.")
+        found = release_placeholders(connection, known.release_id)
+        without_others = hotels_with_placeholders_only(connection, known.release_id, HOTELS_NAMED)
+    for line in placeholder_lines(known, found, without_others):
+        say(line)
+
+
 def _accept(accept: Callable[..., str | None], *names: str) -> None:
     from image_assets.services import ready_ledger
 

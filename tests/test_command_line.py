@@ -196,6 +196,22 @@ def test_a_held_catalogue_is_accepted_by_its_version_and_no_other(home: Home, le
         assert [gate.accepted for gate in gates(connection) if gate.partition_key == "$abc"] == [True]
 
 
+def test_people_decide_on_two_images_by_their_first_digits_and_mistakes_are_told(home: Home, ledger: Ledger) -> None:
+    a, b = "a1" * 32, "b2" * 32
+    with ledger.connect() as connection:
+        for sha256 in (a, b):
+            connection.execute("INSERT INTO raw_images VALUES (decode(%s, 'hex'), 'JPEG', 640, 480, 1)", [sha256])
+    code, said = home.run("decide", "different", b[:8], a[:8], "--note", "two balconies")
+    assert (code, f"different {a} {b}" in said) == (0, True), said
+    code, said = home.run("decisions")
+    assert (code, said.startswith(f"different {a} {b}"), said.endswith("two balconies\n")) == (0, True, True), said
+    code, said = home.run("decide", "same", a[:7], b)
+    assert (code, "expected 8 to 64 hexadecimal digits" in said, "Traceback" in said) == (1, True, False), said
+    assert home.run("undecide", a, b)[0] == 0
+    code, said = home.run("placeholders", "r9")
+    assert (code, "Data release r9 is not loaded." in said) == (1, True), said
+
+
 def test_dev_beside_another_supervisor_says_so_and_ends(home: Home) -> None:
     with acquire_supervision(home.path):
         code, said = home.run("dev")

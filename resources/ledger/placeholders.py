@@ -155,8 +155,8 @@ def record_placeholders(connection: Connection, release_id: str) -> None:
     execute_named(
         connection,
         release_id,
-        """INSERT INTO release_placeholders (release_id, sha256, placeholder, reason, hotels, images)
-           SELECT %s, sha256, found.placeholder, reason, hotels, count(*)
+        """INSERT INTO release_placeholders (release_id, sha256, placeholder, reason, hotels, images, url)
+           SELECT %s, sha256, found.placeholder, reason, hotels, count(*), min(url)
            FROM {new_placeholders} AS found JOIN release_images AS image USING (sha256)
            WHERE image.release_id = %s AND image.placeholder
            GROUP BY sha256, found.placeholder, reason, hotels""",
@@ -175,20 +175,34 @@ def record_placeholders(connection: Connection, release_id: str) -> None:
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A picture that a release leaves out: its contents' smallest sha256 (hex), why, and how often it is shown."""
+    """A picture that a release leaves out: its smallest content (sha256 in hex), why, how often it is shown, and where.
 
-    placeholder: str
+    hotels and images (catalogue entries) are those of all its `contents`.
+    """
+
+    sha256: str
     reason: str
     hotels: int
     images: int
     contents: int
+    url: str
 
 
-def placeholders(connection: Connection, release_id: str) -> list[Placeholder]:
-    """The placeholders of a release, most hotels first."""
+def release_placeholders(connection: Connection, release_id: str) -> list[Placeholder]:
+    """The placeholders of a release, those of most hotels first."""
     rows = connection.execute(
-        """SELECT encode(placeholder, 'hex'), reason, max(hotels), sum(images)::bigint, count(*)
+        """SELECT encode(placeholder, 'hex'), reason, max(hotels), sum(images)::bigint, count(*), min(url)
            FROM release_placeholders WHERE release_id = %s GROUP BY placeholder, reason ORDER BY 3 DESC, 1""",
         [release_id],
     ).fetchall()
     return [Placeholder(*row) for row in rows]
+
+
+def hotels_with_placeholders_only(connection: Connection, release_id: str, limit: int) -> list[str]:
+    """The first hotels of a release, in order, whose available images are all placeholders."""
+    rows = connection.execute(
+        """SELECT hotel_id FROM release_hotels WHERE release_id = %s AND images = 0 AND placeholder_images > 0
+           ORDER BY hotel_id LIMIT %s""",
+        [release_id, limit],
+    ).fetchall()
+    return [row[0] for row in rows]

@@ -87,6 +87,12 @@ def data_release(connection: Connection, release_id: str, wait: timedelta = time
     return None if row is None else DataRelease(*row)
 
 
+def newest_loaded(connection: Connection) -> str | None:
+    """The last release in name order whose hotels and images are frozen."""
+    row = connection.execute("SELECT max(release_id) FROM data_releases WHERE frozen IS NOT NULL").fetchone()
+    return None if row is None or row[0] is None else str(row[0])
+
+
 def publication(connection: Connection, release_id: str) -> Publication | None:
     """What was last published of a release, if anything."""
     row = connection.execute(

@@ -12,6 +12,7 @@ from pictures import drawn, jpeg, no_image_available, scaled
 from PIL import Image
 
 from image_assets.image_release.publishing import current_release
+from resources.ledger.placeholders import hotels_with_placeholders_only, release_placeholders
 
 HOTELS = [f"H{number}" for number in range(7)]
 
@@ -59,6 +60,10 @@ def test_one_placeholder_of_many_hotels_is_never_published_and_is_reported(world
     told = summary(world)
     assert (told["placeholders"], told["placeholder_images"], told["hotels_with_placeholders_only"]) == (1, 7, 0)
     assert told["available_images"] == 7
+    with world.ledger.connect() as connection:
+        (found,) = release_placeholders(connection, "r1")
+    assert (found.reason, found.hotels, found.images, found.contents) == ("many_hotels", 7, 7, 1)
+    assert found.url == site.url("/none.jpg")
 
 
 def test_every_hotels_own_encoding_of_a_placeholder_is_found(world: World, site: PartnerSite) -> None:
@@ -76,6 +81,8 @@ def test_hotels_with_nothing_but_placeholders_close_no_gate_and_are_counted(worl
     assert not world.pending().stopped
     assert set(published(world)) == set(HOTELS[:3])
     assert summary(world)["hotels_with_placeholders_only"] == 4
+    with world.ledger.connect() as connection:
+        assert hotels_with_placeholders_only(connection, "r1", 3) == HOTELS[3:6]
 
 
 def test_a_picture_of_no_more_hotels_than_a_chain_may_have_is_published(world: World, site: PartnerSite) -> None:

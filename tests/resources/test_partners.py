@@ -39,6 +39,7 @@ def test_every_key_is_read(partners_file) -> None:
     partners = load_partners(
         partners_file("""
 screening: {minimum_short: 100, decode_seconds: 2.5}
+placeholders: {hotels: 30}
 partners:
   bilbao-hot1:
     allow_private_addresses: true
@@ -83,6 +84,7 @@ partners:
     assert set(partners.listed) == {"bilbao-hot1", "0123", "$abc"}
     assert partners.of("0123") == PartnerSettings(partner_id="0123")
     assert partners.screening == {"minimum_short": 100, "decode_seconds": 2.5}
+    assert partners.placeholders == {"hotels": 30}
 
 
 def test_an_unlisted_partner_has_the_documented_defaults() -> None:
@@ -165,6 +167,8 @@ def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry:
         ("partners: [a]", ["'partners'", "a mapping"]),
         ("partners: {a: 5}", ["partner 'a'", "a mapping", "int 5"]),
         ("screening: {minimum_width: 5}", ["screening", "'minimum_width'", "unknown key"]),
+        ("placeholders: {hotel: 9}", ["placeholders", "'hotel'", "unknown key", "hotels, share"]),
+        ("placeholders: {share: 2}", ["placeholders", "'share'", "a number from 0 to 1"]),
         ("screening: {max_pixels: 0}", ["screening", "'max_pixels'", "a whole number above 0"]),
         ("screening: {minimum_short: 2.5}", ["screening", "'minimum_short'", "a whole number above 0"]),
         ("partners: {0123: {trust: 2}}", ["line 1", "'0123'", "in quotes"]),

@@ -24,6 +24,7 @@ CREATE TABLE release_placeholders (    -- the contents of a release that are no 
     reason text NOT NULL CHECK (reason IN ('many_hotels', 'blank')),
     hotels integer NOT NULL,           -- that show this placeholder, in any of its contents
     images integer NOT NULL,           -- entries with this very content
+    url text NOT NULL,                 -- of one of them
     PRIMARY KEY (release_id, sha256)
 );
 ALTER TABLE release_images ADD COLUMN placeholder boolean NOT NULL DEFAULT false;
