@@ -6,7 +6,7 @@ Does not belong here: any stage's work.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -103,6 +103,14 @@ def _is_infrastructure_fault(error: Exception) -> bool:
     if isinstance(error, FileNotFoundError):
         return False  # an object that is not there will not come back by waiting
     return isinstance(error, _INFRASTRUCTURE_FAULTS)
+
+
+def first_rejected(rejects: Sequence[tuple[str, int, str, str, str]]) -> dict[str, dg.TableMetadataValue]:
+    """Rejected rows of a user's file (file, line, field, reason, value) as a table in the metadata; none, no table."""
+    columns = ("file", "line", "field", "reason", "value")
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rejects]
+    schema = dg.TableSchema([dg.TableColumn(name, "int" if name == "line" else "string") for name in columns])
+    return {"first_rejected": dg.MetadataValue.table(records, schema)} if records else {}
 
 
 def check_result(context: dg.AssetExecutionContext, gate: Gate, **measured: float) -> dg.AssetCheckResult:

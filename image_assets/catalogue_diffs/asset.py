@@ -13,7 +13,7 @@ from image_assets.catalogue_diffs.formats import UnreadableCatalogue, read_catal
 from image_assets.catalogue_diffs.offered import newest_catalogue
 from image_assets.methods import Methods
 from image_assets.partitions import PARTNERS
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, first_rejected, stage_run
 from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion, DiffCounts
 from resources.ledger.operations import Gate, record_gate
@@ -93,6 +93,7 @@ def _result(
 ) -> dg.MaterializeResult:
     rejected = catalogues.count_rejected(run.connection, catalogue.partner_id, catalogue.version)
     reasons = catalogues.reject_reasons(run.connection, catalogue.partner_id, catalogue.version)
+    first = catalogues.first_rejects(run.connection, catalogue.partner_id, catalogue.version)
     deleted_share = round(counts.deleted_share, 6)
     return dg.MaterializeResult(
         metadata={
@@ -106,6 +107,7 @@ def _result(
             "deleted_share": deleted_share,
             "rejected_rows": rejected,
             "rejected_by_reason": dg.MetadataValue.json(reasons),
+            **first_rejected(first),
             **run.finish(),
         },
         check_results=[check_result(context, gate, deleted_share=deleted_share)],

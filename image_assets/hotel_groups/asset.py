@@ -17,7 +17,7 @@ from image_assets.hotel_groups.offered import ReleaseFile, offered_releases
 from image_assets.hotel_groups.placeholders import LOOKS_VERSION, lookalikes, looks
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASES
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, first_rejected, stage_run
 from resources.ledger import Connection, Ledger, placeholders, release_loading, releases
 from resources.ledger.decisions import decisions_digest
 from resources.object_store import ObjectStore
@@ -92,6 +92,7 @@ def hotel_groups(
                 "hotels_with_placeholders_only": known.only_placeholders,
                 "rejected_rows": known.rejected,
                 "rejected_by_reason": dg.MetadataValue.json(releases.reject_reasons(run.connection, release_id)),
+                **first_rejected(releases.first_rejects(run.connection, release_id)),
                 "unknown_partner_rows": known.unknown_partners,
                 "unknown_accommodation_rows": known.unknown_accommodations,
                 **run.finish(),

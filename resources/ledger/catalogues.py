@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from resources.ledger.connection import Connection, copy_rows, one_row
+from resources.ledger.connection import REJECTS_SHOWN, Connection, copy_rows, one_row
 
 _STAGED_COLUMNS = (
     "line",
@@ -276,6 +276,17 @@ def reject_reasons(connection: Connection, partner_id: str, version: str) -> dic
             [partner_id, version],
         ).fetchall()
     )
+
+
+def first_rejects(connection: Connection, partner_id: str, version: str) -> list[tuple[str, int, str, str, str]]:
+    """(file, line, field, reason, value) of the first rejected rows, and of fields that kept rows do without."""
+    return connection.execute(
+        """SELECT file, line, field, reason || CASE WHEN row_kept THEN ' (row kept without it)' ELSE '' END,
+                  coalesce(value, '')
+           FROM catalogue_rejects WHERE partner_id = %s AND version = %s
+           ORDER BY row_kept, line, field COLLATE "C" LIMIT %s""",
+        [partner_id, version, REJECTS_SHOWN],
+    ).fetchall()
 
 
 def count_entries(connection: Connection, partner_id: str) -> int:

@@ -19,6 +19,9 @@ from resources.ledger.schema import LEDGER_SCHEMA
 
 Connection = psycopg.Connection[TupleRow]
 
+# Rejected rows of a user's file that are told one by one; all of them stay in the ledger.
+REJECTS_SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Ledger:

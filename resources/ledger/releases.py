@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from psycopg import sql
 
-from resources.ledger.connection import Connection
+from resources.ledger.connection import REJECTS_SHOWN, Connection
 from resources.ledger.release_tables import release_table
 
 
@@ -131,6 +131,15 @@ def reject_reasons(connection: Connection, release_id: str) -> dict[str, int]:
             [release_id],
         ).fetchall()
     )
+
+
+def first_rejects(connection: Connection, release_id: str) -> list[tuple[str, int, str, str, str]]:
+    """(file, line, field, reason, value) of the first rejected rows."""
+    return connection.execute(
+        """SELECT file, line, field, reason, coalesce(value, '') FROM release_rejects WHERE release_id = %s
+           ORDER BY line, field COLLATE "C" LIMIT %s""",
+        [release_id, REJECTS_SHOWN],
+    ).fetchall()
 
 
 def drop_releases_before(connection: Connection, release_id: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dagster as dg
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import centre_crop, drawn, jpeg, scaled
@@ -41,3 +42,26 @@ def test_a_second_round_fetches_computes_and_runs_nothing(world: World, site: Pa
     requests = sum(site.requests.values())
     assert world.settle() == []
     assert sum(site.requests.values()) == requests
+
+
+def test_rejected_rows_are_shown_with_file_line_field_and_reason(world: World, site: PartnerSite) -> None:
+    good = {"accommodation_id": "1", "url": site.serve("/1.jpg", jpeg(drawn(1)))}
+    world.offer("alpha", "w1", [good, {**good, "accommodation_id": ""}, {**good, "url": "ftp://a"}, good])
+    world.offer("beta", "w1", [{**good, "width": -1}])
+    world.release("r1", [("H1", "alpha", "1"), ("", "alpha", "2"), ("H2", "alpha", "1")])
+    shown: list[tuple[object, ...]] = []
+    for _ in range(2):
+        for work in world.pending().work:
+            for event in world.materialise(work).get_asset_materialization_events():
+                table = event.materialization.metadata.get("first_rejected")
+                if isinstance(table, dg.TableMetadataValue):
+                    shown.extend(tuple(record.data.values()) for record in table.records)
+    alpha, beta, release = "catalogues/alpha/w1.jsonl", "catalogues/beta/w1.jsonl", "data-releases/r1.csv"
+    assert sorted(shown, key=str) == [
+        (alpha, 2, "accommodation_id", "missing", ""),
+        (alpha, 3, "url", "not an http or https URL", "ftp://a"),
+        (alpha, 4, "url", "duplicate of line 1", good["url"]),
+        (beta, 1, "width", "not between 1 and 2147483647 (row kept without it)", "-1"),
+        (release, 3, "hotel_id", "missing", ""),
+        (release, 4, "accommodation_id", "already in hotel H1 on line 2", "1"),
+    ]
