@@ -26,6 +26,7 @@ def clear_messages() -> Iterator[None]:
     from sqlalchemy.exc import DBAPIError
 
     from image_assets.corpus.building import NoPictures
+    from image_assets.corpus.evaluating import NoPairs
     from image_assets.corpus.importing import UnreadablePairs
     from image_assets.deciding import DecisionRefused
     from image_assets.renditions import RecipesFileError
@@ -43,6 +44,7 @@ def clear_messages() -> Iterator[None]:
         DagsterSettingsError,
         DecisionRefused,
         EmbeddedPostgresError,
+        NoPairs,
         NoPictures,
         PartnersFileError,
         ProgramEnded,

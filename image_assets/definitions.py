@@ -13,10 +13,12 @@ from typing import Any
 import dagster as dg
 
 from image_assets.catalogue_diffs.asset import catalogue_diffs
+from image_assets.dedup_quality.asset import dedup_quality
 from image_assets.fingerprints import ALGORITHMS
 from image_assets.fingerprints.asset import fingerprints
 from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.hotel_groups.asset import hotel_groups
+from image_assets.image_groups import ALIGNED_POLICY, DEFAULT_POLICY, TALK_POLICY, Policy, Requirements
 from image_assets.image_groups.asset import image_groups
 from image_assets.image_release.asset import image_release
 from image_assets.jobs import JOBS
@@ -39,11 +41,15 @@ ASSETS = [
     raw_images,
     fingerprints,
     hotel_groups,
+    dedup_quality,
     image_groups,
     priorities,
     renditions,
     image_release,
 ]
+
+POLICIES = {policy.rule: policy for policy in (ALIGNED_POLICY, TALK_POLICY)}
+_REQUIREMENTS = ("max_false_merge_rate", "min_recall")
 
 
 def read_methods(environment: Environment, partners: Partners) -> Methods:
@@ -54,12 +60,28 @@ def read_methods(environment: Environment, partners: Partners) -> Methods:
         raise PartnersFileError(environment.partners_file or Path("partners.yaml"), [expected])
     return Methods(
         algorithm=algorithm,
+        policy=_policy(environment, partners),
+        required=replace(
+            Requirements(), **{key: partners.grouping[key] for key in _REQUIREMENTS if key in partners.grouping}
+        ),
         recipes=load_recipes(environment.renditions_file),
         limits=_limits(partners),
         placeholders=replace(PlaceholderPolicy(), **partners.placeholders),
         max_deleted_shares={name: settings.max_deleted_share for name, settings in partners.listed.items()},
         trust={name: settings.trust for name, settings in partners.listed.items() if settings.trust != 1.0},
     )
+
+
+def _policy(environment: Environment, partners: Partners) -> Policy:
+    """The default policy, or the rule that the file names, with what the file says of it."""
+    chosen = {key: value for key, value in partners.grouping.items() if key not in _REQUIREMENTS}
+    rule = chosen.pop("rule", DEFAULT_POLICY.rule)
+    try:
+        if rule not in POLICIES:
+            raise ValueError(f"expected one of {', '.join(POLICIES)} as rule, found {rule!r}")
+        return replace(POLICIES[rule], **chosen)
+    except ValueError as mistake:
+        raise PartnersFileError(environment.partners_file or Path("partners.yaml"), [f"grouping: {mistake}"]) from None
 
 
 def _limits(partners: Partners) -> ScreeningLimits:

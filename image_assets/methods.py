@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from image_assets.fingerprints import method_version
 from image_assets.hotel_groups import PlaceholderPolicy
-from image_assets.image_groups import DEFAULT_POLICY, Policy
+from image_assets.image_groups import DEFAULT_POLICY, Policy, Requirements
 from image_assets.priorities import RANKING_VERSION
 from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import Recipe, recipe_digest, recipes_digest
@@ -30,6 +30,7 @@ class Methods:
     limits: ScreeningLimits = field(default_factory=ScreeningLimits)
     algorithm: str = DEFAULT_ALGORITHM
     policy: Policy = DEFAULT_POLICY
+    required: Requirements = field(default_factory=Requirements)
     trust: Mapping[str, float] = field(default_factory=dict)
     max_deleted_shares: Mapping[str, float] = field(default_factory=dict)
     max_lost_hotels_share: float = 0.1

@@ -83,12 +83,23 @@ class StageRun:
 def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lease_name: str) -> Iterator[StageRun]:
     """Hold the lease of the partition (`partner:…`, `release:…` or `shard:…`) and a connection while the block runs.
 
-    An infrastructure fault goes on as it is, to be retried; any other error, and the fault of the last retry (of which
-    Dagster would only say that retries are exceeded), becomes a failure that is not.
+    Faults are told as `failing_clearly` does.
+    """
+    with (
+        failing_clearly(context),
+        lease(ledger, lease_name, context.run_id),
+        ledger.connect() as connection,
+    ):
+        yield StageRun(context, connection, stage, context.partition_key)
+
+
+@contextmanager
+def failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """An infrastructure fault goes on as it is, to be retried; any other error, and the fault of the last retry (of
+    which Dagster would only say that retries are exceeded), becomes a failure that is not.
     """
     try:
-        with lease(ledger, lease_name, context.run_id), ledger.connect() as connection:
-            yield StageRun(context, connection, stage, context.partition_key)
+        yield
     except dg.Failure:
         raise
     except Exception as error:

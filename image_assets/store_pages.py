@@ -26,6 +26,12 @@ def page_url(store_url: str, key: str) -> str:
     return f"{store_url.rstrip('/')}/{quote(key)}"
 
 
+def page_place(store_url: str, key: str) -> str:
+    """Where a person at a terminal finds an object: the file of a local store, the key in the bucket of an S3 one."""
+    parts = urlsplit(store_url)
+    return f"{unquote(parts.path)}/{key}" if parts.scheme == "file" else f"{store_url.rstrip('/')}/{key}"
+
+
 @contextmanager
 def serve_pages(store_url: str, port: int) -> Iterator[None]:
     """Serve a `file://` store read-only on 127.0.0.1:`port` while the block runs; nothing for other stores.

@@ -81,7 +81,9 @@ class Partners:
 
     `unlisted` are the settings of partners that the file does not list. `screening` and `placeholders` hold the file's
     own limits, empty for the defaults. `algorithm` names the hash of the fingerprints (which names exist is the
-    fingerprints' affair); None for the default.
+    fingerprints' affair); None for the default. `grouping` holds what the file says about the same picture: any of
+    `rule` (which rules exist, and their thresholds, is the image groups' affair), `threshold`, `mirrored`,
+    `max_false_merge_rate` and `min_recall`.
     """
 
     listed: Mapping[str, PartnerSettings] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Partners:
     screening: Mapping[str, float] = field(default_factory=dict)
     placeholders: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str | None = None
+    grouping: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, partner_id: str) -> PartnerSettings:
         """The partner's settings; the defaults when the file does not list it."""
@@ -201,7 +204,8 @@ def _checked_file(content: Any, mistakes: list[str]) -> Partners:
     screening = _checked_keys(top.get("screening") or {}, _SCREENING_KEYS, "screening", mistakes)
     fingerprints = _checked_keys(top.get("fingerprints") or {}, {"algorithm": _text}, "fingerprints", mistakes)
     placeholders = _checked_keys(top.get("placeholders") or {}, _PLACEHOLDER_KEYS, "placeholders", mistakes)
-    return Partners(listed, unlisted, screening, placeholders, fingerprints.get("algorithm"))
+    grouping = _checked_keys(top.get("grouping") or {}, _GROUPING_KEYS, "grouping", mistakes)
+    return Partners(listed, unlisted, screening, placeholders, fingerprints.get("algorithm"), grouping)
 
 
 def _checked_keys(
@@ -317,6 +321,7 @@ _TOP_KEYS: Mapping[str, _Checker] = {
     "screening": _mapping,
     "placeholders": _mapping,
     "fingerprints": _mapping,
+    "grouping": _mapping,
 }
 
 _PARTNER_KEYS: Mapping[str, _Checker] = {
@@ -348,4 +353,12 @@ _SCREENING_KEYS: Mapping[str, _Checker] = {
 _PLACEHOLDER_KEYS: Mapping[str, _Checker] = {
     "hotels": _number(1, whole=True),
     "share": _number(0, 1),
+}
+
+_GROUPING_KEYS: Mapping[str, _Checker] = {
+    "rule": _text,
+    "threshold": _number(0, above=True),
+    "mirrored": _true_or_false,
+    "max_false_merge_rate": _number(0, 1),
+    "min_recall": _number(0, 1),
 }

@@ -108,3 +108,25 @@ def forget(origin: str) -> None:
     if not taken:
         raise click.ClickException(f"No pairs are from {origin}; image-assets corpus show lists where they are from.")
     say(f"{taken:,} pairs taken out.")
+
+
+@corpus.command()
+def evaluate() -> None:
+    """Judge the policy by the held-out half; the certificate that this makes opens the gate of image_groups or not."""
+    from image_assets.corpus.evaluating import evaluate_corpus
+    from image_assets.corpus.lines import certificate_lines
+    from image_assets.store_pages import page_place
+
+    with _house() as (ledger, store, methods):
+        evaluated = evaluate_corpus(ledger, store, methods)
+        place = page_place(store.url, evaluated.report_key)
+    for line in certificate_lines(evaluated.certificate, methods.required):
+        say(line)
+    if evaluated.left_out:
+        say(f"Left out: {evaluated.left_out:,} pictures that another fingerprint method measured.")
+    if evaluated.overruled:
+        say(f"Overruled: {evaluated.overruled:,} labels that what people said contradicts.")
+    say(f"Report: {place}")
+    if evaluated.problem:
+        raise click.ClickException(f"The gate of image_groups is closed by this: {evaluated.problem}")
+    say("The gate of image_groups is open for this policy.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -49,38 +48,55 @@ class _Row:
     line: int
     a: str
     b: str
-    same: bool
+    label: str
+
+    @property
+    def same(self) -> bool:
+        return _LABELS[self.label]
+
+    def image(self, column: str) -> str:
+        return self.a if column == "a" else self.b
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An image that the file names: its key and, when the corpus lacks it, the picture; or why there is none."""
+
+    key: str = ""
+    made: MadePicture | None = None
+    problem: str | None = None
 
 
 def import_pairs(ledger: Ledger, store: ObjectStore, methods: Methods, file: Path) -> ImportedPairs:
     """Put the pairs of a CSV file into the corpus, in place of those that a file of this name gave before.
 
-    Columns `a` and `b` name an image each: the sha256 of one that the pipeline has, or an image file, its path taken
-    from the folder of the CSV; `label` is `same` or `different`. Raises UnreadablePairs when it is no such CSV.
+    Columns `a` and `b` name an image each: the sha256 of one that the pipeline or the corpus has, or an image file, its
+    path taken from the folder of the CSV; `label` is `same` or `different`. Raises UnreadablePairs for any other file.
     """
     rows, rejects = _labelled_rows(file)
-    found = _pictures(store, methods, file.parent, sorted({image for row in rows for image in (row.a, row.b)}))
+    images = sorted({image for row in rows for image in (row.a, row.b)})
+    with ledger.connect() as connection:
+        sha256s = [image for image in images if _SHA256.fullmatch(image)]
+        known = corpus.known_pictures(connection, [picture_key(sha256) for sha256 in sha256s], methods.fingerprint)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        find = partial(_find, store, methods, file.parent, known)
+        found = dict(zip(images, pool.map(find, images), strict=True))
     pairs: dict[tuple[str, str], tuple[int, LabelledPair]] = {}
     for row in rows:
-        missing = [
-            (name, found[image]) for name, image in (("a", row.a), ("b", row.b)) if isinstance(found[image], str)
-        ]
-        if missing:
-            name, reason = missing[0]
-            rejects.append(_reject(file, row.line, name, str(reason), row.a if name == "a" else row.b))
+        if missing := next((column for column in ("a", "b") if found[row.image(column)].problem), None):
+            image = row.image(missing)
+            rejects.append(_reject(file, row.line, missing, str(found[image].problem), image))
             continue
-        a, b = sorted(_key(found[image]) for image in (row.a, row.b))
-        line, known = pairs.get((a, b), (row.line, None))
+        a, b = sorted(found[image].key for image in (row.a, row.b))
         if a == b:
             rejects.append(_reject(file, row.line, "b", "is the very image that column a names", row.b))
-        elif known is not None and known.same != row.same:
-            other = "same" if known.same else "different"
-            rejects.append(_reject(file, row.line, "label", f"line {line} labels this pair {other}", str(row.same)))
-        else:
-            pairs.setdefault((a, b), (row.line, LabelledPair(a, b, row.same, IMPORTED, file.name)))
+            continue
+        line, pair = pairs.setdefault((a, b), (row.line, LabelledPair(a, b, row.same, IMPORTED, file.name)))
+        if pair.same != row.same:
+            rejects.append(_reject(file, row.line, "label", f"line {line} says otherwise of this pair", row.label))
     kept = [pair for _, pair in pairs.values()]
     used = {key for pair in kept for key in (pair.a, pair.b)}
-    pictures = {made.picture.key: made for made in found.values() if isinstance(made, MadePicture)}
+    pictures = {image.key: image.made for image in found.values() if image.made is not None}
     with ledger.connect() as connection:
         corpus.replace_origin(
             connection,
@@ -108,37 +124,31 @@ def _labelled_rows(file: Path) -> tuple[list[_Row], list[RejectedRow]]:
                     elif label not in _LABELS:
                         rejects.append(_reject(file, line, "label", "expected same or different", label))
                     else:
-                        rows.append(_Row(line, a, b, _LABELS[label]))
+                        rows.append(_Row(line, a, b, label))
     except (UnreadableFile, OSError) as cause:
         raise UnreadablePairs(f"{file}: {cause}") from cause
     return rows, rejects
 
 
-def _pictures(
-    store: ObjectStore, methods: Methods, folder: Path, images: Sequence[str]
-) -> dict[str, MadePicture | str]:
-    """For each image as the file names it the measured picture, or the reason why there is none."""
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return dict(zip(images, pool.map(partial(_picture, store, methods, folder), images), strict=True))
-
-
-def _picture(store: ObjectStore, methods: Methods, folder: Path, image: str) -> MadePicture | str:
+def _find(store: ObjectStore, methods: Methods, folder: Path, known: set[str], image: str) -> _Found:
+    is_sha256 = _SHA256.fullmatch(image) is not None
+    if is_sha256 and picture_key(image) in known:
+        return _Found(picture_key(image))
     try:
-        data = store.get(raw_image_key(image)) if _SHA256.fullmatch(image) else (folder / image).read_bytes()
+        data = store.get(raw_image_key(image)) if is_sha256 else (folder / image).read_bytes()
         original = Original(hashlib.sha256(data).hexdigest(), None, image)
-        return next(made_pictures(original, data, (), 0, methods.algorithm))
+        made = next(made_pictures(original, data, (), 0, methods.algorithm))
     except UnreadableImage as trouble:
-        return f"not an image that can be read ({trouble.reason})"
+        return _Found(problem=f"not an image that can be read ({trouble.reason})")
     except FileNotFoundError:
-        known = _SHA256.fullmatch(image)
-        return "the pipeline has no image of this sha256" if known else f"there is no file {folder / image}"
+        return _Found(
+            problem="neither the pipeline nor the corpus has an image of this sha256"
+            if is_sha256
+            else f"there is no file {folder / image}"
+        )
     except OSError as trouble:
-        return f"{folder / image} cannot be read ({trouble.strerror})"
-
-
-def _key(made: MadePicture | str) -> str:
-    assert isinstance(made, MadePicture)
-    return picture_key(made.picture.source)
+        return _Found(problem=f"{folder / image} cannot be read ({trouble.strerror})")
+    return _Found(made.picture.key, made)
 
 
 def _reject(file: Path, line: int, field: str, reason: str, value: str) -> RejectedRow:

@@ -73,8 +73,8 @@ class Corpus:
     overruled: int
     digest: str
 
-    def source_count(self, chosen: NDArray[np.bool_]) -> int:
-        """Different source pictures behind the chosen (m,) pairs."""
+    def source_count(self, chosen: NDArray[np.int64]) -> int:
+        """Different source pictures behind the chosen pairs, given by their indices."""
         return len(np.unique(self.sources[self.pairs[chosen]]))
 
 

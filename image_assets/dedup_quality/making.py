@@ -89,11 +89,7 @@ def made_pictures(
     Raises UnreadableImage.
     """
     yield _made(original, "", 0, data, algorithm)
-    with Image.open(io.BytesIO(data)) as file:
-        orientation = exif_orientation(file)
-        file.draft("RGB", (LONG_SIDE, LONG_SIDE))
-        small = turned_upright(file.convert("RGB"), orientation)
-    small.thumbnail((LONG_SIDE, LONG_SIDE), reducing_gap=2.0)
+    small = _shown(data, LONG_SIDE)
     for copy in copies:
         drawn = int.from_bytes(_rank(seed, f"{copy.edit}/{copy.draw}", copy.source)[:6])
         quality = _LEAST_QUALITY + drawn % (_MOST_QUALITY - _LEAST_QUALITY)
@@ -152,7 +148,7 @@ def _with_copies(
                 variants = [picture_key(source), *copies_of.get(source, ())]
                 # The second picture moves on one step a round more, so that rounds pair other copies.
                 ends.append(variants[(turn * (1 + shift)) % len(variants)] if turn else variants[0])
-            pair = _pair(ends[0], ends[1], False, origin, detail)
+            pair = _pair(ends[0], ends[1], False, origin, f"{detail}, copies" if turn else detail)
             if (pair.a, pair.b) not in seen and len(seen) < pairs:
                 seen.add((pair.a, pair.b))
                 yield pair
@@ -176,7 +172,7 @@ def _ranked_pairs(originals: Sequence[CorpusPicture], seed: int, pairs: int) -> 
     found: list[tuple[int, int, str]] = []
     for detail, candidates, most in (
         (SAME_HOTEL, np.flatnonzero(inside), pairs // 2),
-        (NEAREST, np.flatnonzero(~inside), pairs // 4),
+        (NEAREST, np.flatnonzero(~inside), min(pairs, len(i)) // 4),
         (ANY, random.permutation(len(i)), pairs),
     ):
         free = candidates[~taken[candidates]][: min(most, pairs - len(found))]
@@ -204,15 +200,23 @@ def _made(original: Original, edit: str, draw: int, data: bytes, algorithm: str)
         pack_hashes(measured.crop_hashes),
         pack_luma(measured.luma),
     )
-    return MadePicture(picture, measured.width, measured.height, _preview(data))
+    return MadePicture(picture, measured.width, measured.height, small_jpeg(data))
 
 
-def _preview(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as file:
-        file.draft("RGB", (2 * _PREVIEW_SIDE, 2 * _PREVIEW_SIDE))
-        image = file.convert("RGB")
-    image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), reducing_gap=2.0)
+def small_jpeg(data: bytes) -> bytes:
+    """A small JPEG of an image file, for people to look at; for the same file always the same."""
+    image = _shown(data, _PREVIEW_SIDE)
     return as_jpeg(image, quality=70)
+
+
+def _shown(data: bytes, long_side: int) -> Image.Image:
+    """The picture of a file, upright, its long side at most so many pixels."""
+    with Image.open(io.BytesIO(data)) as file:
+        orientation = exif_orientation(file)
+        file.draft("RGB", (2 * long_side, 2 * long_side))
+        image = turned_upright(file.convert("RGB"), orientation)
+    image.thumbnail((long_side, long_side), reducing_gap=2.0)
+    return image
 
 
 def _pair(a: str, b: str, same: bool, origin: str, detail: str) -> LabelledPair:

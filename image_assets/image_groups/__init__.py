@@ -5,6 +5,7 @@ chains. The compiled loops beneath: `hamming` for the talk's rule; `windows`, `a
 aligned one. Nothing here knows partners, URLs or which image of a group is best: see `priorities`.
 """
 
+from image_assets.image_groups.certificate import Certificate, Requirements
 from image_assets.image_groups.grouping import Grouping, Link, group_images, group_pictures, image_group_id, pair_scores
 from image_assets.image_groups.similarity import (
     ALIGNED_POLICY,
@@ -19,10 +20,12 @@ __all__ = [
     "ALIGNED_POLICY",
     "DEFAULT_POLICY",
     "TALK_POLICY",
+    "Certificate",
     "Grouping",
     "Link",
     "Match",
     "Policy",
+    "Requirements",
     "group_images",
     "group_pictures",
     "image_group_id",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from resources.ledger.connection import Connection, copy_rows
+from resources.ledger.shards import GROUP_DIGEST, HOTELS, Shard, rows_of
 
 
 class PictureRow(NamedTuple):
@@ -125,6 +126,15 @@ def corpus_pictures(connection: Connection, method: str) -> list[PictureRow]:
     return [PictureRow(*row) for row in rows]
 
 
+def known_pictures(connection: Connection, pictures: Sequence[str], method: str) -> set[str]:
+    """Those of some pictures that the corpus has with a fingerprint of `method`."""
+    rows = connection.execute(
+        "SELECT picture::text FROM corpus_pictures WHERE method = %s AND picture = ANY(%s::uuid[])",
+        [method, list(pictures)],
+    )
+    return {row[0] for row in rows}
+
+
 def count_pictures_of_other_methods(connection: Connection, method: str) -> int:
     """Pictures of the corpus that another fingerprint method measured."""
     row = connection.execute("SELECT count(*) FROM corpus_pictures WHERE method <> %s", [method]).fetchone()
@@ -159,6 +169,37 @@ def pictures_of_hotels(connection: Connection, method: str, pictures: int, seed:
         {"seed": str(seed), "pictures": pictures, "method": method},
     )
     return [HotelPicture(*row) for row in rows]
+
+
+def pair_mix(connection: Connection, release: Shard, hotels: int) -> tuple[int, int, int]:
+    """(hotels, pairs of the same picture, pairs of different ones) inside some hotels of a release, as grouped now.
+
+    release: the shard that spans all hotels. At most `hotels` of them, drawn by a hash; those that are grouped by the
+    present methods count so, others as they were grouped before.
+    """
+    row = rows_of(
+        connection,
+        f"""WITH drawn AS (SELECT hotel_id, {GROUP_DIGEST} AS present {HOTELS} ORDER BY md5(hotel_id) LIMIT %(hotels)s),
+            known AS (
+                SELECT DISTINCT ON (hotel_id) hotel_id, group_digest FROM drawn JOIN grouped_hotels USING (hotel_id)
+                ORDER BY hotel_id, group_digest = present DESC, group_digest),
+            sizes AS (
+                SELECT hotel_id, count(*) AS images FROM known JOIN image_groups USING (hotel_id, group_digest)
+                GROUP BY hotel_id, image_group_id),
+            hotels AS (
+                SELECT sum(images) AS images, sum(images * (images - 1) / 2) AS same FROM sizes GROUP BY hotel_id)
+            SELECT count(*), coalesce(sum(same), 0), coalesce(sum(images * (images - 1) / 2 - same), 0) FROM hotels""",
+        {**release.parameters, "hotels": hotels},
+    )[0]
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def newest_loaded_release(connection: Connection) -> str | None:
+    """The last data release, in name order, whose hotels are frozen in the ledger."""
+    row = connection.execute(
+        "SELECT release_id FROM data_releases WHERE outcome = 'loaded' ORDER BY release_id DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def contents(connection: Connection, sha256s: Sequence[str], method: str) -> list[HotelPicture]:

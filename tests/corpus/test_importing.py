@@ -46,6 +46,15 @@ def test_files_and_contents_of_the_pipeline_become_labelled_pairs(
     assert known == {*files, sha256}
 
 
+def test_a_picture_of_the_corpus_is_named_by_its_sha256_wherever_it_came_from(
+    ledger: Ledger, store: ObjectStore, folder: Path
+) -> None:
+    imported(ledger, store, folder, "0.jpg,1.jpg,different")
+    a, b = (hashlib.sha256((folder / f"{n}.jpg").read_bytes()).hexdigest() for n in range(2))
+    result = imported(ledger, store, folder, f"{a},{b},same", name="corrected.csv")
+    assert (result.same, result.rejects) == (1, ())
+
+
 def test_a_bad_row_is_told_by_line_and_field_and_costs_only_itself(
     ledger: Ledger, store: ObjectStore, folder: Path
 ) -> None:
@@ -81,8 +90,8 @@ def test_a_bad_row_is_told_by_line_and_field_and_costs_only_itself(
     assert reasons[0][3] == "expected same or different"
     assert "there is no file" in reasons[2][3]
     assert "not an image that can be read" in reasons[3][3]
-    assert "the pipeline has no image of this sha256" in reasons[4][3]
-    assert reasons[6][3] == "line 2 labels this pair same"
+    assert "neither the pipeline nor the corpus has an image" in reasons[4][3]
+    assert reasons[6][3] == "line 2 says otherwise of this pair"
 
 
 def test_a_file_of_the_same_name_replaces_what_it_gave_and_another_adds(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,3 +37,8 @@ def picture(name: str, edit: str = "", draw: int = 0, hotel_id: str | None = Non
 
 def pair(a: CorpusPicture, b: CorpusPicture, same: bool, kind: str = GENERATED, detail: str = "") -> LabelledPair:
     return LabelledPair(min(a.key, b.key), max(a.key, b.key), same, kind, "a test", detail)
+
+
+def resembling(made: CorpusPicture, other: CorpusPicture) -> CorpusPicture:
+    """The picture with the fingerprint of another one: any policy calls them the same."""
+    return replace(made, crop_hashes=other.crop_hashes, luma=other.luma)

@@ -1,0 +1,53 @@
+"""A certificate and a proposal as lines of text for the terminal.
+
+Pure. Does not belong here: the same as a page (`dedup_quality.report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from image_assets.dedup_quality.bounds import trials_for
+from image_assets.image_groups.certificate import Certificate, Requirements, Share
+
+
+def certificate_lines(certificate: Certificate, required: Requirements) -> Iterator[str]:
+    """The whole certificate; the worst edits first."""
+    yield f"policy {certificate.policy} on {certificate.fingerprint} fingerprints, corpus {certificate.corpus}"
+    for edit, share in sorted(certificate.by_edit.items(), key=lambda item: (item[1].rate, item[0])):
+        yield f"  {edit:<30} {share.rate:>8.2%}  at least {share.lower:>7.2%}  {_behind(share)}"
+    for kind, share in certificate.by_kind.items():
+        merged = f"{share.hits:,} merged"
+        yield f"  different, {kind:<19} {merged:>8}  at most {share.upper:>8.2g}  {_behind(share)}"
+    if certificate.labelled.pairs:
+        yield f"  same pairs that were imported: {certificate.labelled.hits:,} found of {_behind(certificate.labelled)}"
+    if certificate.decided.pairs:
+        yield f"  decided by people: agrees with {certificate.decided.hits:,} of {_behind(certificate.decided)}"
+    groups = certificate.groups
+    yield (
+        f"groups: {groups.wrong_merges:,} wrong and {groups.missed_merges:,} missed merges among {groups.images:,} "
+        f"images of {groups.sources:,} pictures in {groups.hotels:,} hotels made of them"
+    )
+    recall, false = certificate.recall, certificate.false_merges
+    yield (
+        f"recall over the edits: {recall.rate:.2%} of {_behind(recall)}; at least {recall.lower:.2%} "
+        f"(95 %, required {required.min_recall:.1%})"
+    )
+    enough = trials_for(required.max_false_merge_rate)
+    yield (
+        f"false merges: {false.hits:,} of {_behind(false)}; a rate of at most {false.upper:.2g} "
+        f"(95 %, required {required.max_false_merge_rate:g})"
+        + (f"; without a mistake {enough:,} pairs are enough" if false.pairs < enough else "")
+    )
+    if certificate.precision is None:
+        yield "precision: not known, no hotel is grouped yet"
+    else:
+        mix = certificate.precision
+        yield (
+            f"precision: {mix.rate:.3%}, at least {mix.lower:.3%}, for {mix.same_pairs:,} same and "
+            f"{mix.different_pairs:,} different pairs inside {mix.hotels:,} hotels"
+        )
+
+
+def _behind(share: Share) -> str:
+    return f"{share.pairs:,} pairs of {share.sources:,} pictures"
