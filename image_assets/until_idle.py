@@ -7,7 +7,7 @@ anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
@@ -21,6 +21,7 @@ from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.ledger.operations import Progress, progress
 from resources.ledger.overview import failed_images
+from resources.ledger.releases import data_release, newest_loaded
 from resources.object_store import ObjectStore
 from resources.partners import load_partners
 from sensors.requests import Attempts, active_runs, attempts
@@ -37,7 +38,7 @@ class Verdict:
     """How it ended: nothing left (`reasons` empty), or what is stuck or closed, a line each."""
 
     reasons: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # told, and no reason: images given up, objects that are no catalogue or release
+    notes: tuple[str, ...] = ()  # told, and no reason: what was left out, objects that are no catalogue or release
 
     @property
     def done(self) -> bool:
@@ -108,18 +109,27 @@ def _verdict(
         unasked.append(f"the newest data release: no sensor takes it up; {_LOOK_AT_SENSORS}")
     stuck = _stuck(instance, [item for item in pending.work if item not in able], known)
     reasons = (*stuck, *unasked, *pending.stopped, *pending.waiting)
-    return Verdict(reasons, (*_given_up(ledger), *pending.problems))
+    return Verdict(reasons, (*_left_out(ledger), *pending.problems))
 
 
-def _given_up(ledger: Ledger) -> list[str]:
+def _left_out(ledger: Ledger) -> Iterator[str]:
+    """What no gate stops and nobody would miss: images given up, and placeholders of the newest release."""
     with ledger.connect() as connection:
         failed = failed_images(connection)
-    return [
-        f"{partner_id}: {sum(reasons.values()):,} images failed and wait for its next catalogue "
-        f"({', '.join(f'{count:,} × {reason}' for reason, count in reasons.items())}); "
-        f"to try them now: image-assets retry {quote(partner_id)}"
-        for partner_id, reasons in failed.items()
-    ]
+        name = newest_loaded(connection)
+        release = data_release(connection, name) if name is not None else None
+    for partner_id, reasons in failed.items():
+        yield (
+            f"{partner_id}: {sum(reasons.values()):,} images failed and wait for its next catalogue "
+            f"({', '.join(f'{count:,} × {reason}' for reason, count in reasons.items())}); "
+            f"to try them now: image-assets retry {quote(partner_id)}"
+        )
+    if release is not None and release.placeholders:
+        yield (
+            f"release {release.release_id}: {release.placeholders:,} pictures ({release.placeholder_images:,} images) "
+            "are left out because many hotels show them or they are blank; "
+            f"which: image-assets placeholders {quote(release.release_id)}"
+        )
 
 
 def _stuck(instance: DagsterInstance, work: Sequence[Work], known: dict[str, Attempts]) -> list[str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from partner_site import PartnerSite, partner_site
 from pictures import drawn, jpeg
+from PIL import Image
 
 from image_assets.image_release.publishing import current_release
 from image_assets.supervision import acquire_supervision
@@ -288,7 +289,8 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     assert reason.endswith("image-assets accept-shrink alpha w2")
     assert "STOPPED" in home.run("status")[1]
 
-    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9))), site.serve("/down.jpg", 503)])
+    blank = site.serve("/blank.jpg", jpeg(Image.new("RGB", (400, 300), "grey")))
+    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9))), site.serve("/down.jpg", 503), blank])
     home.release("r2", "H3,beta,1")
     assert home.run("accept-shrink", "alpha", "w2")[0] == 0
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
@@ -302,9 +304,11 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
     assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
     assert (current_release(home.store) or {})["release_id"] == "r2"
-    (note,) = (line for line in said.splitlines() if line.startswith("NOTE"))
-    assert "beta: 1 images failed and wait for its next catalogue (1 × http_503)" in note
-    assert note.endswith("image-assets retry beta")
+    failed, placeholders = (line for line in said.splitlines() if line.startswith("NOTE"))
+    assert "beta: 1 images failed and wait for its next catalogue (1 × http_503)" in failed
+    assert failed.endswith("image-assets retry beta")
+    assert "release r2: 1 pictures (1 images) are left out" in placeholders
+    assert placeholders.endswith("image-assets placeholders r2")
 
 
 @pytest.mark.long
