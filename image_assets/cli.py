@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -176,6 +177,35 @@ def decisions() -> None:
     with clear_messages(), ready_ledger(read_environment()) as ledger:
         for line in decision_lines(ledger):
             say(line)
+
+
+@main.command()
+@click.argument("hotel")
+@click.option("--release", help="Default: the current one.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also draw each linked pair, aligned and side by side, into this PNG file.",
+)
+def explain(hotel: str, release: str | None, out: Path | None) -> None:
+    """Say why the images of HOTEL are grouped as they are."""
+    from image_assets import explaining
+    from image_assets.definitions import read_methods
+    from image_assets.services import ready_ledger
+    from resources.object_store import open_store
+    from resources.partners import load_partners
+
+    with clear_messages():
+        environment = read_environment()
+        with ready_ledger(environment) as ledger, ledger.connect() as connection:
+            methods = read_methods(environment, load_partners(environment.partners_file))
+            store = open_store(environment.store_url)
+            found = explaining.explain(connection, store, methods, hotel, release)
+            for line in explaining.explanation_lines(found):
+                say(line)
+            if out is not None:
+                explaining.draw_explanation(connection, store, methods, found).save(out, "PNG")
+                say(f"\n{len(found.links):,} links drawn into {out}")
 
 
 @main.command()

@@ -29,6 +29,7 @@ def clear_messages() -> Iterator[None]:
     from image_assets.corpus.evaluating import NoPairs
     from image_assets.corpus.importing import UnreadablePairs
     from image_assets.deciding import DecisionRefused
+    from image_assets.explaining import NothingToExplain
     from image_assets.renditions import RecipesFileError
     from image_assets.running import AlreadyRunning
     from image_assets.services import DagsterSettingsError
@@ -46,6 +47,7 @@ def clear_messages() -> Iterator[None]:
         EmbeddedPostgresError,
         NoPairs,
         NoPictures,
+        NothingToExplain,
         PartnersFileError,
         ProgramEnded,
         RecipesFileError,

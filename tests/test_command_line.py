@@ -211,6 +211,8 @@ def test_people_decide_on_two_images_by_their_first_digits_and_mistakes_are_told
     assert home.run("undecide", a, b)[0] == 0
     code, said = home.run("placeholders", "r9")
     assert (code, "Data release r9 is not loaded." in said) == (1, True), said
+    code, said = home.run("explain", "H1")
+    assert (code, "No data release is loaded." in said, "Traceback" in said) == (1, True, False), said
 
 
 def test_dev_beside_another_supervisor_says_so_and_ends(home: Home) -> None:

@@ -2,7 +2,8 @@
 
 `similarity` holds the policies and the verdict on two images, `grouping` the groups of many, `wholes` what becomes of
 chains. The compiled loops beneath: `hamming` for the talk's rule; `windows`, `alignment` and `agreement` for the
-aligned one. Nothing here knows partners, URLs or which image of a group is best: see `priorities`.
+aligned one. `decided` is what follows from people's decisions, `linked_pairs` draws links for people. Nothing here
+knows partners or URLs, or which image of a group is best: see `priorities`.
 """
 
 from image_assets.image_groups.certificate import Certificate, Requirements

@@ -1,6 +1,7 @@
 """Deduplicating: find the images of each hotel that show the same picture, where something changed.
 
-Belongs here: the asset and its gate. The rule is `similarity`, the groups are `grouping`.
+Belongs here: the asset and its gate. The rule is `similarity`, the groups are `grouping`, people's decisions
+are `decided`.
 """
 
 import dagster as dg
@@ -46,7 +47,7 @@ _HOTELS_A_BATCH = 500
         "dagster/column_schema": dg.TableSchema(
             columns=[
                 dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("group_digest", "uuid", description="digest of the hotel's contents and the policy"),
+                dg.TableColumn("group_digest", "uuid", description="of contents, people's decisions and policy"),
                 dg.TableColumn("image_group_id", "text", description="digest of hotel and smallest member"),
                 dg.TableColumn("sha256", "bytea", description="a content that shows the group's picture"),
             ]

@@ -100,9 +100,8 @@ def _contents(
 class LinkRow:
     """Why two contents of a hotel (sha256 in hex, a < b) are in one group.
 
-    rule: the name of the policy's rule, or BY_DECISION. window: the part of b's frame that a shows,
-    as fractions (left, top, right, bottom) of b's size; None where the rule says none. mirrored: b, turned left to
-    right, is what a shows, and the window is of the turned b.
+    rule: the name of the policy's rule, or BY_DECISION. window: the part of b that a shows, as fractions (left, top,
+    right, bottom) of b's size; None when only people see it. mirrored: whether a shows it mirrored.
     """
 
     image_group_id: str

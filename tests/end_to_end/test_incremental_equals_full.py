@@ -1,11 +1,14 @@
 """Incremental equals full: after any history, the manifest is that of a fresh ledger which saw only the end of it.
 
 The partners' servers give the same answers to both: a picture behind a URL changes together with the entry's version.
+What people decided on pairs of pictures is part of the end.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -16,16 +19,20 @@ from end_to_end.world import World
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from partner_site import PartnerSite, partner_site
-from pictures import centre_crop, drawn, jpeg, scaled
+from pictures import centre_crop, drawn, jpeg, no_image_available, scaled
 from PIL import Image
 
 import image_assets.raw_images.asset
+from image_assets.deciding import DecisionRefused, decide
+from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.pending_work import INGEST
 from resources.image_fetcher import FetchLimits
+from resources.ledger.decisions import pair_decisions, record_decision
 
 ACCOMMODATIONS = ("0123", "$abc", "Ünï/cødé")
 LISTED = tuple((partner, accommodation) for partner in PARTNERS for accommodation in ACCOMMODATIONS)
 HOTELS = ("H1", "h 2", "Ü3")
+FEW_HOTELS = PlaceholderPolicy(hotels=2)
 INGEST_STAGES = ("catalogue_diffs", "raw_images", "fingerprints")
 
 
@@ -55,7 +62,16 @@ class Work:
     stages: int
 
 
-Event = Offer | Release | Work
+@dataclass(frozen=True)
+class Verdict:
+    """Somebody decides on two images of version 0, if they are known and nothing contradicts."""
+
+    first: int
+    second: int
+    same: bool
+
+
+Event = Offer | Release | Work | Verdict
 
 
 def image_answers() -> list[Callable[[int], bytes | int]]:
@@ -63,6 +79,11 @@ def image_answers() -> list[Callable[[int], bytes | int]]:
 
     def picture(seed: int, edit: Callable[[Image.Image], Image.Image] = lambda image: image) -> Callable[[int], bytes]:
         return cache(lambda version: jpeg(edit(drawn(seed + 100 * version, 480, 360))))
+
+    @cache
+    def placeholder(version: int) -> bytes:
+        """The same picture in each version, encoded anew: shown by more than two hotels, it is left out."""
+        return jpeg(scaled(no_image_available(), 1 - version / 10), quality=90 - 9 * version)
 
     def too_small(version: int) -> bytes:
         return jpeg(drawn(version, 240, 180))
@@ -82,6 +103,8 @@ def image_answers() -> list[Callable[[int], bytes | int]]:
         lambda version: 500,
         cache(too_small),
         page,
+        placeholder,
+        lambda version: placeholder(version + 1),
     ]
 
 
@@ -114,7 +137,9 @@ def releases() -> st.SearchStrategy[Release]:
 def histories() -> st.SearchStrategy[list[Event]]:
     """Events in any order, a data release last."""
     work = st.builds(Work, pieces=st.none() | st.integers(1, 6), stages=st.integers(1, 3))
-    events = st.lists(st.one_of(offers(), offers(), work, releases()), min_size=5, max_size=9)
+    image = st.integers(0, len(ANSWERS) - 1)
+    verdict = st.builds(Verdict, image, image, st.booleans())
+    events = st.lists(st.one_of(offers(), offers(), work, releases(), verdict), min_size=5, max_size=9)
     return st.builds(lambda first, others, last: [first, *others, last], offers(), events, releases())
 
 
@@ -145,6 +170,8 @@ class History:
                 self.releases += not (event.again and self.releases)
                 self.world.release(f"r{self.releases:03}", event.rows)
                 self.world.pending()  # the sensor sees it
+            case Verdict():
+                self.decide(event)
             case Work(pieces=None):
                 self.world.settle()
             case Work():
@@ -159,6 +186,12 @@ class History:
             # Version 0 is left out: entries without a version are the usual ones.
             found.append({**entry, **({"version": str(version)} if version else {})})
         return found
+
+    def decide(self, event: Verdict) -> None:
+        pictures = [ANSWERS[image](0) for image in (event.first, event.second)]
+        first, second = (hashlib.sha256(p).hexdigest() if isinstance(p, bytes) else "0" * 64 for p in pictures)
+        with suppress(DecisionRefused):
+            decide(self.world.ledger, event.same, first, second, None)
 
     def work(self, event: Work) -> None:
         for work in self.world.pending().work[: event.pieces]:
@@ -177,14 +210,21 @@ def in_the_end(world: World) -> tuple[list[dict[str, Any]], bytes]:
 def assert_incremental_equals_full(postgres_url: str, history: Sequence[Event]) -> None:
     with partner_site() as site:
         with fresh_world(postgres_url) as world:
+            world.methods = replace(world.methods, placeholders=FEW_HOTELS)
             played = History(world, site)
             for event in history:
                 played.play(event)
             rows, manifest = in_the_end(world)
             files = {key: world.store.get(key) for key in newest_files(world.store)}
+            with world.ledger.connect() as connection:
+                decided = pair_decisions(connection)
         with fresh_world(postgres_url) as world:
+            world.methods = replace(world.methods, placeholders=FEW_HOTELS)
             for key, content in files.items():
                 world.store.put(key, content)
+            with world.ledger.connect() as connection:
+                for decision in decided:
+                    record_decision(connection, decision.a, decision.b, decision.same, None)
             full_rows, full_manifest = in_the_end(world)
     assert rows == full_rows
     assert manifest == full_manifest
@@ -202,13 +242,21 @@ def released(*hotels: str, again: bool = False) -> Release:
 
 
 ALL_DONE = Work(None, 3)
-# Pictures dropped, changed, changed back, lost by a change; orders turned; hotels that swap their accommodations.
+# Pictures dropped, changed, changed back, lost by a change; orders turned; hotels that swap their accommodations;
+# people who decide, and decide otherwise; a placeholder that becomes one, in other encodings, and is one no more.
 EVENTFUL: list[Event] = [
-    offered(PARTNERS[0], [0, 3, 5, 6, 7], position=1),
-    offered(PARTNERS[1], [1, 2, 4, 8]),
+    offered(PARTNERS[0], [0, 3, 5, 6, 7, 11], position=1),
+    offered(PARTNERS[1], [1, 2, 4, 8, 12]),
     offered(PARTNERS[2], [0, 3, 9, 10]),
     released("H1", "H1", "H2"),
     ALL_DONE,
+    Verdict(0, 3, same=True),
+    Verdict(1, 2, same=False),
+    offered(PARTNERS[2], [0, 3, 9, 10, 11], *[0] * 11, 2),
+    released("H1", "h 2", "Ü3"),
+    ALL_DONE,
+    Verdict(0, 3, same=False),
+    Verdict(0, 5, same=True),
     offered(PARTNERS[0], [0, 5, 6], 1, 0, 0, 0, 0, 0, 1),
     offered(PARTNERS[1], [1, 2], position=2),
     released("H2", "H1", "H2"),
