@@ -352,7 +352,6 @@ _SCREENING_KEYS: Mapping[str, _Checker] = {
 
 _PLACEHOLDER_KEYS: Mapping[str, _Checker] = {
     "hotels": _number(1, whole=True),
-    "share": _number(0, 1),
 }
 
 _GROUPING_KEYS: Mapping[str, _Checker] = {

@@ -11,6 +11,7 @@ rooms differ by 22, and none share a key.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -28,17 +29,18 @@ _BLANK = 2.0  # of 255, standard deviation of a thumbnail: one colour, give or t
 
 @dataclass(frozen=True)
 class PlaceholderPolicy:
-    """A picture is a placeholder when more hotels show it than `hotels`, and than the share `share` of the release's.
+    """A picture is a placeholder when more hotels show it than `hotels`, and than twice the cube root of the release's.
 
-    The share lets a chain's hotels share a picture of the brand: 0.0002 of a million hotels are 200.
+    That lets a chain's hotels share a picture of the brand, 200 of a million, and does not take fright at small
+    releases that were made of few pictures: 20 of a thousand.
     """
 
     hotels: int = 5
-    share: float = 0.0002
 
     def most_hotels(self, hotels: int) -> int:
         """How many of so many hotels may show one picture."""
-        return max(self.hotels, int(self.share * hotels))
+        twice_root = round(math.cbrt(8 * hotels))
+        return max(self.hotels, twice_root - (twice_root**3 > 8 * hotels))
 
 
 @dataclass(frozen=True, eq=False)

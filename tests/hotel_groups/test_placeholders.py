@@ -68,6 +68,6 @@ def test_contents_that_share_a_key_with_a_third_one_are_one_look() -> None:
     assert lookalikes(classes) == dict.fromkeys("abc", "a")
 
 
-@pytest.mark.parametrize(("hotels", "most"), [(12, 5), (25_000, 5), (50_000, 10), (1_000_000, 200)])
+@pytest.mark.parametrize(("hotels", "most"), [(0, 5), (26, 5), (27, 6), (999, 19), (1000, 20), (1_000_000, 200)])
 def test_the_hotels_that_may_share_a_picture_grow_with_the_release(hotels: int, most: int) -> None:
     assert PlaceholderPolicy().most_hotels(hotels) == most
