@@ -40,7 +40,7 @@ from image_assets.partitions import PARTNERS as PARTNER_PARTITIONS
 from image_assets.partitions import RELEASES, SHARD_KEYS
 from image_assets.pending_work import INGEST, Work, notice_newest_release, pending_work
 from image_assets.renditions import Recipe, load_recipes
-from image_assets.renditions.rendering import fitted_size
+from image_assets.renditions.placing import fitted_size
 from resources.ledger import Ledger
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import migrate

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance
 
 from image_assets.renditions import Recipe, load_recipes, render
-from image_assets.renditions.rendering import fitted_size
+from image_assets.renditions.placing import fitted_size
 
 RECIPES_FILE = Path(__file__).parents[1] / "renditions.yaml"
 

@@ -26,8 +26,8 @@ from image_assets.methods import DEFAULT_ALGORITHM, Methods
 from image_assets.priorities.asset import priorities
 from image_assets.raw_images.asset import raw_images
 from image_assets.raw_images.screening import ScreeningLimits
+from image_assets.renditions import load_recipes
 from image_assets.renditions.asset import renditions
-from image_assets.renditions.recipes import load_recipes
 from image_assets.supervision import follow_supervisor
 from resources.environment import Environment, read_environment
 from resources.ledger import Ledger

@@ -14,17 +14,13 @@ PRECISION_BITS = 22
 _SUPPORT = 3.0  # of the filter, in target pixels
 
 
-def lanczos_weights(
-    pixels: int, target_pixels: int, extent: float | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def lanczos_weights(pixels: int, target_pixels: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How each target pixel of one axis is made: (first source pixel, weights of it and of those that follow).
 
-    pixels: of the source; extent: how many of them are scaled (all, when left out; a part of a pixel is possible),
-    though pixels behind the extent count towards the last target pixels, as with Pillow's `resize(box=...)`.
     Returns (target_pixels,) and (taps, target_pixels), whole numbers; 0 where a target pixel needs fewer taps, and
     there first + tap may lie behind the source. Pillow's `precompute_coeffs` and `normalize_coeffs_8bpc`.
     """
-    scale = (pixels if extent is None else extent) / target_pixels
+    scale = pixels / target_pixels
     filter_scale = max(scale, 1.0)
     support = _SUPPORT * filter_scale
     centre = (np.arange(target_pixels) + 0.5) * scale

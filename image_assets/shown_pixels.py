@@ -14,6 +14,7 @@ from PIL import ExifTags, Image
 from PIL.Image import Transpose
 
 BACKGROUND = (255, 255, 255)
+_STRIP_ROWS = 256
 
 UPRIGHT: Mapping[int, Transpose] = MappingProxyType(
     {
@@ -48,12 +49,19 @@ def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
 
 def eight_bit(image: Image.Image) -> Image.Image:
     """16-bit grey as 8-bit grey, rounded; Pillow's own conversion clips everything above 255 to white."""
-    values = np.asarray(image).astype(np.int64).clip(0, 65_535)
-    return Image.fromarray(((values * 255 + 32_767) // 65_535).astype(np.uint8))
+    values = np.asarray(image)
+    grey = np.empty(values.shape, dtype=np.uint8)
+    # Strip by strip: the whole of a large picture in 64 bits would take eight times the room of its result.
+    for top in range(0, len(values), _STRIP_ROWS):
+        strip = values[top : top + _STRIP_ROWS].astype(np.int64).clip(0, 65_535)
+        grey[top : top + _STRIP_ROWS] = (strip * 255 + 32_767) // 65_535
+    return Image.fromarray(grey)
 
 
-def laid_on_background(opaque: Image.Image, alpha: Image.Image) -> Image.Image:
-    """An image without its transparency, over the background; the mode is that of `opaque` ("L" or "RGB")."""
-    flat = Image.new(opaque.mode, opaque.size, BACKGROUND if opaque.mode == "RGB" else BACKGROUND[0])
+def laid_on_background(
+    opaque: Image.Image, alpha: Image.Image, background: tuple[int, int, int] = BACKGROUND
+) -> Image.Image:
+    """An image without its transparency, over the background (RGB; of an "L" image its luma); the mode is kept."""
+    flat = Image.new("RGB", (1, 1), background).convert(opaque.mode).resize(opaque.size)
     flat.paste(opaque, mask=alpha)
     return flat

@@ -4,15 +4,10 @@ Belongs here: what a recipe is, and turning one image's bytes into its rendition
 are published (priorities), and what a release lists (image_release).
 """
 
-from image_assets.renditions.recipes import (
-    Recipe,
-    RecipesFileError,
-    load_recipes,
-    recipe_digest,
-    recipes_digest,
-    rendition_key,
-)
-from image_assets.renditions.rendering import RenderingFailed, Rendition, render
+from image_assets.renditions.encoding import Rendition
+from image_assets.renditions.recipes import Recipe, recipe_digest, recipes_digest, rendition_key
+from image_assets.renditions.recipes_file import RecipesFileError, load_recipes
+from image_assets.renditions.rendering import RenderingFailed, render
 
 __all__ = [
     "Recipe",

@@ -63,7 +63,7 @@ Image.MAX_IMAGE_PIXELS = None
                 dg.TableColumn("width", "int", description="pixels"),
                 dg.TableColumn("height", "int", description="pixels"),
                 dg.TableColumn("bytes", "int", description="size of the object"),
-                dg.TableColumn("format", "text", description="jpeg, webp or png"),
+                dg.TableColumn("format", "text", description="jpeg, webp or avif"),
             ]
         ),
         "dagster/table_name": "image_ledger.renditions",

@@ -1,47 +1,35 @@
-"""Rendering: one image's bytes in, its renditions out.
+"""Rendering: one image's bytes in, its renditions out, all in memory.
 
-Belongs here: decoding, orientation, colour, transparency, scaling, contrast and encoding, all in memory.
-Does not belong here: which recipes there are (recipes), where renditions are stored (the asset).
+Belongs here: the order of the work. Its steps have modules of their own: decoding, colour, placing, scaling, contrast,
+encoding. Does not belong here: which recipes there are (recipes_file), where renditions are stored (the asset).
+
+A rendition depends on the image and its own recipe alone, never on which others are made with it: a recipe added later
+must give the bytes it would have given before. So what the recipes share is cut by fixed rules: a decode in one of four
+scales, and its halvings.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageFilter, UnidentifiedImageError
 
+from image_assets.renditions.colour import Colour
+from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, read_header
+from image_assets.renditions.encoding import Rendition, encoded
+from image_assets.renditions.placing import Size, fitted_size, part_shown, placed
 from image_assets.renditions.recipes import Recipe
-from image_assets.shown_pixels import eight_bit, exif_orientation, laid_on_background, turned_upright
+from image_assets.renditions.scaling import WHOLE, Box, Halvings, scaled
 
-if TYPE_CHECKING:
-    from image_assets.renditions.scaling import Source
+_T = TypeVar("_T")
 
-# A rendition depends on the image and its own recipe alone, never on which others are made with it: a recipe added
-# later must give the bytes it would have given before. So what the recipes share is cut by fixed rules: one decode,
-# and its halvings. A rendition is scaled from the smallest halving that is this many times as large; then it cannot
-# be told from one scaled from the full size (measured on photographs: at least 48 dB PSNR).
-_MARGIN = 2
-# No JPEG is decoded smaller than this long side, so that recipes up to half of it share one decode.
-_SMALLEST_DECODE = 3840
+# An unsharp mask of this radius (pixels) brings back what scaling softens; smaller steps than the threshold are grain.
+_SHARPEN_RADIUS = 0.8
+_SHARPEN_THRESHOLD = 2
 
-_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
-
-_RAMP = Image.frombytes("L", (256, 1), bytes(range(256)))
-
-
-@dataclass(frozen=True)
-class Rendition:
-    """One encoded picture: its bytes, its size in pixels, and the name of its format (`jpeg`)."""
-
-    data: bytes
-    width: int
-    height: int
-    format: str
+_INTEREST_SIDE = 160  # pixels of the small picture in which the interesting part is looked for
 
 
 class RenderingFailed(Exception):
@@ -55,21 +43,17 @@ class RenderingFailed(Exception):
 def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     """Make the renditions of one image, by recipe name, in the order of the recipes.
 
-    The image is turned upright by its EXIF orientation, converted to sRGB by its embedded profile, flattened on white,
-    scaled to fit each recipe's box (never enlarged), given the recipe's contrast, and encoded without metadata.
+    The image is turned upright by its EXIF orientation, converted to sRGB by its embedded profile, flattened on the
+    recipe's background, scaled to fit the recipe's box or cropped to fill it, given the recipe's contrast and
+    sharpness, and encoded; of its metadata only copyright, artist and credit are kept.
     Of an animation the first frame is taken. Equal input gives equal bytes. May be called from many threads.
     Raises RenderingFailed when the image cannot be read.
     """
     renditions: dict[str, Rendition] = {}
     try:
-        image = Image.open(io.BytesIO(data))
-        orientation = exif_orientation(image)
-        size = image.size[::-1] if orientation in _TURNED else image.size
-        targets = {recipe.name: fitted_size(*size, recipe.width, recipe.height) for recipe in recipes}
-        scales = {name: _decoding_scale(image, target) for name, target in targets.items()}
-        for index, scale in enumerate(sorted(set(scales.values()))):
-            upright = _decoded(image if index == 0 else Image.open(io.BytesIO(data)), scale, orientation)
-            renditions |= _rendered(upright, [r for r in recipes if scales[r.name] == scale], targets)
+        source = read_header(data)
+        for (scale, background), together in _grouped(recipes, lambda recipe: _decode_for(source, recipe)):
+            renditions |= _rendered(source.size, decode(source, scale, background), together)
     except MemoryError:
         raise
     # Pillow's decoders raise whatever the damage trips: OSError, SyntaxError, ValueError, struct.error, KeyError ...
@@ -78,64 +62,53 @@ def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     return {recipe.name: renditions[recipe.name] for recipe in recipes}
 
 
-def fitted_size(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:
-    """The size that fits the box with the same shape, by the talk's integer rule; never enlarged, at least 1 px."""
-    if width <= box_width and height <= box_height:
-        return width, height
-    if box_width * height < box_height * width:
-        return box_width, max(1, height * box_width // width)
-    return max(1, width * box_height // height), box_height
+def _decode_for(source: Source, recipe: Recipe) -> tuple[int, Colour]:
+    part, target = placed(*source.size, recipe)
+    return decoding_scale(source.size, part, target), recipe.background if source.may_be_transparent else (0, 0, 0)
 
 
-def _decoding_scale(image: Image.Image, target: tuple[int, int]) -> int:
-    """How many times smaller (1, 2, 4 or 8) an image may be decoded for the target to lose nothing visible."""
-    if image.format not in ("JPEG", "MPO"):
-        return 1
-    longest, needed = max(image.size), max(_SMALLEST_DECODE, _MARGIN * max(target))
-    return next(scale for scale in (8, 4, 2, 1) if scale == 1 or longest >= scale * needed)
+def _rendered(size: Size, decoded: Decoded, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
+    """The renditions of an image of `size` (upright, as stored) from one decode."""
+    # Contrast imports Numba, which costs half a second; whoever only reads recipes shall not pay for it.
+    from image_assets.renditions.contrast import with_contrast
 
-
-def _decoded(image: Image.Image, scale: int, orientation: int) -> Image.Image:
-    """The image upright in sRGB; a JPEG `scale` times smaller, which its decoder does for less than nothing."""
-    if scale > 1:
-        image.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
-    upright = turned_upright(_in_srgb(image), orientation)
-    # Saving would copy a comment and XMP from here into the file.
-    upright.info = {}
-    return upright
-
-
-def _rendered(
-    upright: Image.Image, recipes: Sequence[Recipe], targets: Mapping[str, tuple[int, int]]
-) -> dict[str, Rendition]:
-    # Numba costs half a second; whoever only reads recipes shall not pay for it.
-    from image_assets.renditions.scaling import Source
-
-    halvings = [Source(upright)]
-    # Large boxes often ask the same of a small image: make it once.
-    made: dict[tuple[tuple[int, int], float, int], Rendition] = {}
-    renditions = {}
-    for recipe in recipes:
-        wanted = (targets[recipe.name], recipe.contrast, recipe.quality)
-        if wanted not in made:
-            scaled = _scaled(halvings, targets[recipe.name])
-            made[wanted] = _encoded(_with_contrast(scaled, recipe.contrast), recipe)
-        renditions[recipe.name] = made[wanted]
+    halvings = Halvings(decoded.extent, [decoded.image])
+    renditions: dict[str, Rendition] = {}
+    # Large boxes often ask the same of a small image, and several formats the same pixels: make these once.
+    for (part, target, crop), of_size in _grouped(recipes, lambda recipe: (*placed(*size, recipe), recipe.crop)):
+        plain = scaled(halvings, _share_shown(halvings, size, part, crop), target)
+        for (contrast, sharpen), of_look in _grouped(of_size, lambda recipe: (recipe.contrast, recipe.sharpen)):
+            picture = _sharpened(with_contrast(plain, contrast), sharpen)
+            # Saving would copy a comment and more from here into the file.
+            picture.info = {}
+            for anonymous, alike in _grouped(of_look, lambda recipe: replace(recipe, name="", width=1, height=1)):
+                rendition = encoded(picture, anonymous, decoded.attribution)
+                renditions |= {recipe.name: rendition for recipe in alike}
     return renditions
 
 
-def _scaled(halvings: list[Source], target: tuple[int, int]) -> Image.Image:
-    """The first of `halvings` in the target's size, by way of the others, which are appended as needed."""
-    from image_assets.renditions.scaling import Source, resize
+def _share_shown(halvings: Halvings, size: Size, part: Size, crop: str | None) -> Box:
+    """Left, top, width and height of the part that is shown, as shares of the whole."""
+    if part == size:
+        return WHOLE
+    small = fitted_size(*size, _INTEREST_SIDE, _INTEREST_SIDE)
+    left, top = part_shown(scaled(halvings, WHOLE, small), size, part, crop)
+    return left / size[0], top / size[1], part[0] / size[0], part[1] / size[1]
 
-    (width, height), (target_width, target_height) = halvings[0].image.size, target
-    steps = 0
-    while width >> (steps + 1) >= _MARGIN * target_width and height >> (steps + 1) >= _MARGIN * target_height:
-        steps += 1
-        if steps == len(halvings):
-            halvings.append(Source(halvings[-1].image.reduce(2)))
-    # An odd side leaves the last pixel of a halving partly outside the picture.
-    return resize(halvings[steps], (width / 2**steps, height / 2**steps), target)
+
+def _sharpened(image: Image.Image, percent: int) -> Image.Image:
+    return image.filter(ImageFilter.UnsharpMask(_SHARPEN_RADIUS, percent, _SHARPEN_THRESHOLD)) if percent else image
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+def _grouped(items: Iterable[_T], key: Callable[[_T], _Key]) -> list[tuple[_Key, list[_T]]]:
+    """The items by key, in the order in which each key comes first."""
+    groups: dict[_Key, list[_T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
 
 
 def _reason(error: Exception) -> str:
@@ -144,71 +117,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
     return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"
-
-
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """The image as 8-bit sRGB without transparency."""
-    profile = image.info.get("icc_profile")
-    image.load()
-    alpha = None
-    if image.mode.startswith("I"):
-        image = eight_bit(image)
-    elif image.has_transparency_data:
-        image = image if image.mode == "LA" else image.convert("RGBA")
-        alpha = image.getchannel("A")
-        image = image.convert("L" if image.mode == "LA" else "RGB")
-    elif image.mode not in ("L", "RGB", "CMYK"):
-        image = image.convert("L" if image.mode in ("1", "F") else "RGB")
-
-    transform = _transform_to_srgb(profile, image.mode) if isinstance(profile, bytes) and profile else None
-    # A CMS transform leaves its input alone and gives a new RGB image.
-    rgb = image.convert("RGB") if transform is None else transform.apply(image)
-    return rgb if alpha is None else laid_on_background(rgb, alpha)
-
-
-@lru_cache(maxsize=64)
-def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform from an embedded profile to sRGB; None when there is nothing to do or the profile is unusable.
-
-    Relative colorimetric with black point compensation, as browsers and Photoshop do.
-    """
-    try:
-        transform = ImageCms.buildTransform(
-            ImageCms.getOpenProfile(io.BytesIO(profile)),
-            ImageCms.createProfile("sRGB"),
-            mode,
-            "RGB",
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        # Broken, or of another colour space than the pixels: better plain colours than no picture.
-        return None
-    if mode == "CMYK":
-        return transform
-    # Most profiles are sRGB under one of many names: seen from what they do to a lattice of colours.
-    steps = np.linspace(0, 255, 9).astype(np.uint8)
-    lattice = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
-    colours = Image.fromarray(lattice) if mode == "RGB" else _RAMP
-    before, after = (np.asarray(each, dtype=np.int16) for each in (colours.convert("RGB"), transform.apply(colours)))
-    return None if np.abs(before - after).max() <= 1 else transform
-
-
-def _with_contrast(image: Image.Image, factor: float) -> Image.Image:
-    """What `ImageEnhance.Contrast(image).enhance(factor)` gives, bit for bit, as one table for all pixels.
-
-    Contrast blends every value with the mean luma, so the table is the same blend of a ramp of all 256 values: by
-    Pillow's own arithmetic, therefore equal to it on every machine.
-    """
-    if factor == 1.0:
-        return image
-    histogram = np.array(image.convert("L").histogram())
-    mean = int(int(histogram @ np.arange(256)) / int(histogram.sum()) + 0.5)
-    table = Image.blend(Image.new("L", (256, 1), mean), _RAMP, factor)
-    return image.point(list(table.tobytes()) * 3)
-
-
-def _encoded(image: Image.Image, recipe: Recipe) -> Rendition:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=recipe.quality)
-    return Rendition(buffer.getvalue(), image.width, image.height, recipe.format)

@@ -1,56 +1,63 @@
-"""Our resize against Pillow's, which it must equal in every bit."""
+"""Scaling against Pillow's Lanczos in floating point, in one step from the full size."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from cykooz_resizer import CpuExtensions, Resizer
 from PIL import Image
 from PIL.Image import Resampling
+from rendered_scenes import scene
 
-from image_assets.renditions.scaling import Source, resize
-
-
-def noise(width: int, height: int, seed: int = 0) -> Image.Image:
-    """Black and white pixels between all others: sums then leave the range of a byte on both sides."""
-    random = np.random.default_rng(seed)
-    pixels = random.integers(-100, 356, (height, width, 3)).clip(0, 255)
-    return Image.fromarray(pixels.astype(np.uint8))
+from image_assets.renditions.scaling import WHOLE, Halvings, scaled
 
 
-def assert_as_pillow(image: Image.Image, extent: tuple[float, float], target: tuple[int, int]) -> None:
-    ours = resize(Source(image), extent, target)
-    pillows = image.resize(target, Resampling.LANCZOS, box=(0, 0, *extent))
-    assert (ours.mode, ours.size) == ("RGB", target)
-    assert ours.tobytes() == pillows.tobytes()
+def halvings(image: Image.Image) -> Halvings:
+    return Halvings((float(image.width), float(image.height)), [image])
 
 
-@pytest.mark.parametrize("target", [(1024, 768), (960, 720), (640, 480), (403, 300), (75, 56), (1080, 810)])
-def test_sizes_that_recipes_ask_for_equal_pillows_bit_for_bit(target: tuple[int, int]) -> None:
-    assert_as_pillow(noise(1080, 810), (1080, 810), target)
+def in_one_step(image: Image.Image, target: tuple[int, int]) -> np.ndarray:
+    values = np.asarray(image, dtype=np.float32)
+    channels = [Image.fromarray(values[..., c]).resize(target, Resampling.LANCZOS) for c in range(3)]
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1).clip(0, 255)
 
 
-sides = st.integers(1, 120)
+def decibels(image: Image.Image, right: np.ndarray) -> float:
+    return float(10 * np.log10(255**2 / max(1e-9, ((np.asarray(image, dtype=float) - right) ** 2).mean())))
 
 
-@settings(max_examples=200)
-@given(sides, sides, sides, sides, st.sampled_from([0.0, 0.25, 0.5, 0.75]), st.integers(0, 9))
-@example(1, 1, 1, 1, 0.0, 0)
-@example(120, 1, 7, 1, 0.5, 1)
-@example(1, 120, 1, 7, 0.5, 1)
-@example(30, 120, 20, 20, 0.0, 2)
-def test_any_shape_scaled_down_equals_pillows_bit_for_bit(
-    width: int, height: int, target_width: int, target_height: int, cut: float, seed: int
-) -> None:
-    target = (min(width, target_width), min(height, target_height))
-    assert_as_pillow(noise(width, height, seed), (width - cut, height - cut), target)
+@pytest.mark.parametrize("width", [1500, 1280, 1024, 960, 800, 640, 480, 400, 320, 240, 160, 150, 75])
+def test_scaling_by_halvings_cannot_be_told_from_scaling_at_once(width: int) -> None:
+    image = scene(1599, 1203)
+    target = width, width * 1203 // 1599
+    assert decibels(scaled(halvings(image), WHOLE, target), in_one_step(image, target)) > 38
 
 
-def test_one_source_gives_many_sizes_and_stays_as_it_is() -> None:
-    image = noise(200, 150)
-    before, source = image.tobytes(), Source(image)
-    first = resize(source, (200, 150), (100, 75)).tobytes()
-    resize(source, (200, 150), (50, 37))
-    assert resize(source, (200, 150), (100, 75)).tobytes() == first
+def test_sizes_come_out_alike_whatever_was_scaled_before() -> None:
+    image = scene(900, 700)
+    together = halvings(image)
+    for target in ((100, 78), (640, 498), (225, 175), (450, 350)):
+        assert scaled(together, WHOLE, target) == scaled(halvings(image), WHOLE, target)
+
+
+def test_the_picture_stays_as_it_is() -> None:
+    image = scene(300, 200)
+    before = image.tobytes()
+    scaled(halvings(image), WHOLE, (100, 67))
     assert image.tobytes() == before
+
+
+def test_a_part_is_scaled_as_if_it_were_cut_out() -> None:
+    image = scene(1200, 800)
+    part = scaled(halvings(image), (0.25, 0.5, 0.5, 0.25), (200, 67))
+    assert decibels(part, in_one_step(image.crop((300, 400, 900, 600)), (200, 67))) > 30
+
+
+def test_every_processor_scales_alike() -> None:
+    image = scene(801, 601)
+    results = []
+    for extensions in (CpuExtensions.none, Resizer().cpu_extensions):
+        resizer = Resizer()
+        resizer.cpu_extensions = extensions
+        results.append(scaled(Halvings((801.0, 601.0), [image], resizer), WHOLE, (333, 250)).tobytes())
+    assert results[0] == results[1]

@@ -1,0 +1,66 @@
+"""Contrast: Pillow's `ImageEnhance.Contrast`, bit for bit, in a fifth of its time.
+
+Imports Numba (0.5 s): import this module only where pictures are rendered. Does not belong here: sharpening.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from image_assets.compiling import compiled
+
+Pixels = NDArray[np.uint8]
+
+
+def with_contrast(image: Image.Image, factor: float) -> Image.Image:
+    """What `ImageEnhance.Contrast(image).enhance(factor)` gives for an RGB image, which stays as it is.
+
+    Contrast blends every value with the mean luma of the picture: out = mean + factor · (value - mean), clipped.
+    """
+    if factor == 1.0:
+        return image
+    pixels = _pixels(image)
+    mean = int(int(_luma_sum(pixels.view(np.uint32))) / (image.width * image.height) + 0.5)
+    blended = np.empty_like(pixels)
+    _blend(pixels, np.float32(mean), np.float32(factor), blended)
+    return Image.fromarrow(pa.array(blended.reshape(-1)), "RGB", image.size)
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    """(height, width * 4) uint8: R, G, B and a byte without meaning. A view of Pillow's own memory where it can be."""
+    try:
+        flat = pa.array(image).flatten().to_numpy(zero_copy_only=True)
+    except ValueError:  # Pillow keeps images of more than 16 MB in several pieces
+        flat = np.frombuffer(image.tobytes("raw", "RGBX"), dtype=np.uint8)
+    pixels: Pixels = flat.reshape(image.height, image.width * 4)
+    return pixels
+
+
+def _sum_luma(pixels: NDArray[np.uint32]) -> np.int64:
+    """The sum of Pillow's luma: (19595 R + 38470 G + 7471 B + 32768) >> 16."""
+    total = np.int64(0)
+    for y in range(pixels.shape[0]):
+        row, row_sum = pixels[y], np.uint32(0)
+        for x in range(row.shape[0]):
+            red, green = row[x] & np.uint32(255), (row[x] >> np.uint32(8)) & np.uint32(255)
+            blue = (row[x] >> np.uint32(16)) & np.uint32(255)
+            weighed = red * np.uint32(19595) + green * np.uint32(38470) + blue * np.uint32(7471) + np.uint32(32768)
+            row_sum += weighed >> np.uint32(16)
+        total += np.int64(row_sum)
+    return total
+
+
+_luma_sum = compiled(_sum_luma)
+
+
+def _blend_all(pixels: Pixels, mean: np.float32, factor: np.float32, blended: Pixels) -> None:
+    values, results = pixels.reshape(-1), blended.reshape(-1)
+    for i in range(values.shape[0]):
+        value = mean + factor * (np.float32(values[i]) - mean)
+        results[i] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
+
+
+_blend = compiled(_blend_all)

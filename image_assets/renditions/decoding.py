@@ -1,0 +1,132 @@
+"""Decoding: a file's bytes as upright sRGB pixels, no more of them than are needed and within bounded memory.
+
+Belongs here: the header, the scale a file is decoded at, the decoders, and what a decode takes of memory.
+Does not belong here: colour conversion (colour), scaling to a rendition's size (scaling).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import AvifImagePlugin, Image
+
+from image_assets.renditions.attribution import Attribution, read_attribution
+from image_assets.renditions.colour import Colour, in_srgb
+from image_assets.renditions.placing import Size
+from image_assets.shown_pixels import exif_orientation, turned_upright
+
+# No file is decoded smaller than this long side, nor smaller than so many times the rendition: scaled down again from
+# there, it cannot be told from one decoded in full (docs/renditions.md).
+_SMALLEST_DECODE = 2560
+_DECODE_MARGIN = 4 / 3
+
+_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
+
+# From here libvips reads a WebP: Pillow holds four copies of it in memory.
+_LARGE_WEBP_PIXELS = 8_000_000
+
+_JPEG = ("JPEG", "MPO")  # MPO: what phones write is a JPEG with more pictures behind it
+
+
+@dataclass
+class Source:
+    """A file whose header was read. `stored` and `size` are (width, height) as in the file and as shown, upright."""
+
+    data: bytes
+    format: str | None
+    orientation: int
+    stored: Size
+    size: Size
+    opened: Image.Image | None
+
+    @property
+    def may_be_transparent(self) -> bool:
+        return self.format not in _JPEG
+
+    def take_image(self) -> Image.Image:
+        """The file as Pillow opened it; nothing here keeps its pixels. An image that was drafted once stays so, hence
+        every further time it is opened anew."""
+        image, self.opened = self.opened or _opened(self.data), None
+        return image
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An upright picture in 8-bit sRGB (mode "RGB"), and what its file says of its origin.
+
+    extent: (width, height) of the picture in pixels of `image`, whose last column or row may reach beyond it.
+    """
+
+    image: Image.Image
+    extent: tuple[float, float]
+    attribution: Attribution
+
+
+def read_header(data: bytes) -> Source:
+    """Open a file without decoding it. Raises what Pillow raises for bytes that are no image."""
+    image = _opened(data)
+    orientation = exif_orientation(image)
+    size = image.size[::-1] if orientation in _TURNED else image.size
+    return Source(data, image.format, orientation, image.size, size, image)
+
+
+def decoding_scale(size: Size, part: Size, target: Size) -> int:
+    """How many times smaller (1, 2, 4 or 8) a file may be decoded for nothing visible to be lost of a rendition.
+
+    size: of the upright image; part, target: the size of what is shown of it, and what that is scaled to (pixels).
+    """
+    longest = max(size)
+    scaled_longest = longest * max(wanted / shown for wanted, shown in zip(target, part, strict=True))
+    needed = max(_SMALLEST_DECODE, _DECODE_MARGIN * scaled_longest)
+    return next(scale for scale in (8, 4, 2, 1) if scale == 1 or longest >= scale * needed)
+
+
+def decode(source: Source, scale: int, background: Colour) -> Decoded:
+    """The first frame, `scale` times smaller (JPEG and WebP by their decoders, for less than nothing).
+
+    Raises whatever Pillow's decoders raise at damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
+    """
+    image = source.take_image()
+    profile = image.info.get("icc_profile")
+    if source.format == "WEBP" and source.stored[0] * source.stored[1] > _LARGE_WEBP_PIXELS:
+        pixels = _large_webp(source.data, scale)
+    else:
+        pixels = image
+        if scale > 1:
+            pixels.draft(None, (max(1, image.width // scale), max(1, image.height // scale)))
+        pixels.load()
+    attribution = read_attribution(image)
+    left = scale if pixels.size == source.stored else 1
+    rgb = in_srgb(pixels, profile if isinstance(profile, bytes) and profile else None, left, background)
+    # The picture as it was stored makes room before another of its size is made.
+    del image, pixels
+    upright = turned_upright(rgb, source.orientation)
+    # A side that the scale does not divide ends within the last pixel.
+    width, height = (min(side / scale, have) for side, have in zip(source.size, upright.size, strict=True))
+    return Decoded(upright, (width, height), attribution)
+
+
+def _opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    return _LeanAvif(io.BytesIO(data)) if image.format == "AVIF" else image
+
+
+class _LeanAvif(AvifImagePlugin.AvifImageFile):
+    """An AVIF that lets its decoder go once the pixels are out, before Pillow makes room for them once more."""
+
+    def load_prepare(self) -> None:
+        self._decoder = None
+        super().load_prepare()
+
+
+def _large_webp(data: bytes, scale: int) -> Image.Image:
+    import pyvips
+
+    pyvips.cache_set_max(0)  # it would keep decoded pictures
+    webp = pyvips.Image.new_from_buffer(data, "", access="sequential", scale=1 / scale)
+    pixels: NDArray[Any] = np.frombuffer(webp.write_to_memory(), dtype=np.uint8)
+    return Image.fromarray(pixels.reshape(webp.height, webp.width, webp.bands))
