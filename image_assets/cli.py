@@ -14,7 +14,7 @@ import click
 
 from image_assets.command_lines import clear_messages, say
 from image_assets.corpus.commands import corpus
-from resources.environment import EnvironmentProblem, read_environment
+from resources.environment import EnvironmentProblem, parse_time, read_environment
 
 # Stages that moved in this time are shown as running.
 _RECENT_SECONDS = 60.0
@@ -225,6 +225,40 @@ def placeholders(release: str | None) -> None:
         found = release_placeholders(connection, known.release_id)
         without_others = hotels_with_placeholders_only(connection, known.release_id, HOTELS_NAMED)
     for line in placeholder_lines(known, found, without_others):
+        say(line)
+
+
+@main.command()
+@click.option(
+    "--delete", is_flag=True, help="Mark what is unused, and delete what was marked for longer than the grace."
+)
+@click.option("--originals", is_flag=True, help="Delete unused originals too, with their fingerprints.")
+@click.option(
+    "--grace", default="7d", show_default=True, metavar="TIME", help="Longer than the longest run; such as 36h or 10d."
+)
+def gc(delete: bool, originals: bool, grace: str) -> None:
+    """Tell what nothing refers to any more; with --delete, collect it. Safe beside running work."""
+    from image_assets.definitions import read_methods
+    from image_assets.garbage import GarbageError, collect_garbage, report_lines
+    from image_assets.services import ready_ledger
+    from resources.ledger.operations import LeaseHeld
+    from resources.object_store import open_store
+    from resources.partners import load_partners
+
+    wait = parse_time(grace)
+    if wait is None:
+        raise click.BadParameter(f"{grace!r}: expected a time such as 36h or 10d", param_hint="--grace")
+    with clear_messages():
+        environment = read_environment()
+        with ready_ledger(environment) as ledger:
+            methods = read_methods(environment, load_partners(environment.partners_file))
+            try:
+                collected = collect_garbage(
+                    open_store(environment.store_url), ledger, methods, wait, delete=delete, originals=originals
+                )
+            except (GarbageError, LeaseHeld) as error:
+                raise click.ClickException(f"nothing was collected: {error}") from error
+    for line in report_lines(collected, delete=delete, originals=originals, grace=grace):
         say(line)
 
 

@@ -17,7 +17,7 @@ from resources.ledger.database_url import DatabaseUrlError, plain_database_url
 
 PROJECT = Path(__file__).resolve().parent.parent
 
-_WAIT_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_TIME_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class EnvironmentProblem(ValueError):
@@ -74,7 +74,13 @@ def _shards(text: str) -> int:
 
 
 def _wait(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text)
-    if match is None:
+    wait = parse_time(text)
+    if wait is None:
         raise EnvironmentProblem(f"RELEASE_WAIT={text!r}: expected a time such as 90s, 15m, 6h or 1d")
-    return timedelta(seconds=int(match[1]) * _WAIT_UNITS[match[2]])
+    return wait
+
+
+def parse_time(text: str) -> timedelta | None:
+    """A span of time as people write it: `90s`, `15m`, `6h`, `1d`, or plain seconds; None for anything else."""
+    match = re.fullmatch(r"(\d{1,9})\s*([smhd]?)", text)
+    return timedelta(seconds=int(match[1]) * _TIME_UNITS[match[2]]) if match else None

@@ -6,12 +6,13 @@ Does not belong here: what the bytes mean, or which objects should exist (the le
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -66,6 +67,22 @@ class ObjectStore:
             for chunk in content:
                 target.write(chunk)
 
+    def open(self, key: str) -> BinaryIO:
+        """One object as a seekable file: what reads only parts of it transfers little. Raises FileNotFoundError."""
+        return io.BufferedReader(_Opened(obstore.open_reader(self.store, key)))
+
+    def folders(self, prefix: str) -> list[str]:
+        """The folders directly below the folder `prefix`, as prefixes, in name order."""
+        return sorted(obstore.list_with_delimiter(self.store, prefix.strip("/"))["common_prefixes"])
+
+    def pages(self, prefix: str) -> Iterator[list[StoredObject]]:
+        """The objects below the folder `prefix`, up to 1,000 at a time, so that memory is flat whatever their number.
+
+        For folders whose names are all ours: what `objects` finds out by looking at all of them is not told apart.
+        """
+        for chunk in obstore.list(self.store, prefix.strip("/"), chunk_size=1000):
+            yield [_stored(entry) for entry in chunk]
+
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """The objects below the folder `prefix`, in no particular order; objects that only mark a folder are not told.
 
@@ -83,8 +100,7 @@ class ObjectStore:
 
     def _listed(self, folder: str) -> Iterator[StoredObject]:
         for chunk in obstore.list(self.store, folder):
-            for entry in chunk:
-                yield StoredObject(entry["path"], entry["size"], str(entry["e_tag"]).strip('"'))
+            yield from map(_stored, chunk)
 
     def _marks_folder(self, key: str, folders: set[str]) -> bool:
         return key in folders or not self._exists(key)
@@ -114,12 +130,48 @@ class ObjectStore:
             return False
         return True
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove many objects, on S3 by one request; removing what is not there is fine."""
+        try:
+            obstore.delete(self.store, list(keys))
+        except FileNotFoundError:  # a folder ends at the first that is missing
+            for key in keys:
+                self.delete(key)
+
     def delete(self, key: str) -> None:
         """Remove one object; removing what is not there is fine."""
         try:
             obstore.delete(self.store, key)
         except FileNotFoundError:
             return
+
+
+class _Opened(io.RawIOBase):
+    """An obstore reader, which buffers by itself, as Python's libraries want their files."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = memoryview(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+
+def _stored(entry: Mapping[str, Any]) -> StoredObject:
+    return StoredObject(entry["path"], entry["size"], str(entry["e_tag"]).strip('"'), entry["last_modified"])
 
 
 def raw_image_key(sha256: str) -> str:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing: its key, its size in bytes, and the store's tag for this very content."""
+    """One object of a listing: its key, its size in bytes, the store's tag for its content, when it was written."""
 
     key: str
     size: int
     etag: str
+    written_at: datetime
 
 
 def list_bucket(client: Any, bucket: str, prefix: str, folder: str) -> Iterator[StoredObject]:
@@ -31,7 +33,9 @@ def list_bucket(client: Any, bucket: str, prefix: str, folder: str) -> Iterator[
         for page in pages:
             for entry in page.get("Contents", []):
                 if not entry["Key"].endswith("/"):
-                    yield StoredObject(entry["Key"].removeprefix(root), entry["Size"], entry["ETag"].strip('"'))
+                    yield StoredObject(
+                        entry["Key"].removeprefix(root), entry["Size"], entry["ETag"].strip('"'), entry["LastModified"]
+                    )
     except (BotoCoreError, ClientError) as error:
         raise OSError(f"listing s3://{bucket}/{root}{folder}: {error}") from error
 
@@ -59,4 +63,4 @@ def _files(root: Path, folder: Path, above: frozenset[tuple[int, int]]) -> Itera
             file = entry.stat()
             key = os.fsencode(entry.relative_to(root)).decode(errors="replace")
             etag = f"{file.st_ino:x}-{file.st_mtime_ns // 1000:x}-{file.st_size:x}"
-            yield StoredObject(key, file.st_size, etag)
+            yield StoredObject(key, file.st_size, etag, datetime.fromtimestamp(file.st_mtime, UTC))

@@ -18,7 +18,7 @@ from image_assets.methods import Methods
 from image_assets.partitions import PARTNERS
 from image_assets.raw_images.asset import raw_images
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
-from resources.ledger import Ledger, images
+from resources.ledger import Ledger, images, tombstones
 from resources.ledger.images import FingerprintRow
 from resources.object_store import ObjectStore, raw_image_key
 
@@ -71,6 +71,7 @@ def fingerprints(
         stage_run(context, ledger, "fingerprints", f"partner:{partner_id}") as run,
         ThreadPoolExecutor(_THREADS) as pool,
     ):
+        tombstones.keep_method(run.connection, methods.fingerprint)
         images.requeue_for_method(run.connection, partner_id, methods.fingerprint)
         run.expect(images.count_queued_fingerprints(run.connection, partner_id))
         while page := images.queued_fingerprints(run.connection, partner_id, methods.fingerprint, _PAGE):

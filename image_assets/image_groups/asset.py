@@ -17,7 +17,7 @@ from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, grouping, shards
+from resources.ledger import Ledger, grouping, shards, tombstones
 from resources.ledger.grouping import BY_DECISION, GroupedHotel, HotelContents, LinkRow
 from resources.ledger.operations import Gate, record_gate
 
@@ -68,6 +68,7 @@ def image_groups(
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "image_groups", f"shard:{context.partition_key}") as run:
         digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "image_groups")
+        tombstones.keep_hotels(run.connection, shard)
         todo = grouping.ungrouped_hotels(run.connection, shard)
         run.expect(len(todo))
         for start in range(0, len(todo), _HOTELS_A_BATCH):

@@ -14,7 +14,13 @@ from image_assets.hotel_groups.offered import offered_releases
 from image_assets.image_release import gates
 from image_assets.image_release.gallery import render_gallery
 from image_assets.image_release.manifest import ManifestFacts, lost_hotels, write_manifest
-from image_assets.image_release.publishing import current_release, is_current, point_to, release_keys
+from image_assets.image_release.publishing import (
+    RELEASES_KEPT,
+    current_release,
+    is_current,
+    point_to,
+    release_keys,
+)
 from image_assets.image_release.release_tables import Tally, published_batches
 from image_assets.image_release.summary import GateOutcome, ReleaseSummary, summary_json
 from image_assets.methods import Methods
@@ -24,14 +30,11 @@ from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from image_assets.store_pages import page_url
-from resources.ledger import Ledger, grouping, operations, publishing, releases, rendering, shards
+from resources.ledger import Ledger, grouping, operations, publishing, releases, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, record_gate
 from resources.ledger.publishing import PublishedPage
 from resources.ledger.releases import DataRelease, Publication
 from resources.object_store import ObjectStore
-
-# What older releases saw is dropped; their published files stay.
-RELEASES_KEPT = 3
 
 
 @dg.asset(
@@ -80,6 +83,9 @@ def image_release(
     release_id = context.partition_key
     with stage_run(context, ledger, "image_release", f"release:{release_id}") as run, _folder() as folder:
         release = loaded_release(run.connection, release_id)
+        whole = whole_release(release_id, methods)
+        tombstones.keep_hotels(run.connection, whole)
+        tombstones.keep_renditions(run.connection, whole, methods.recipe_digests)
         _require_built_shards(run, release, methods)
         manifest = folder / "manifest.parquet"
         facts, tally = _write_manifest(run, release, methods, manifest)
@@ -213,6 +219,7 @@ def _publish(
 ) -> None:
     """Files first, then the pointer, then the row that says so."""
     gallery = render_gallery(published.release_id, tally.first_hotels, summary)
+    tombstones.claim(run.connection, [published.manifest_key, published.summary_key, published.gallery_key])
     store.put_file(published.manifest_key, manifest)
     store.put(published.summary_key, summary_json(summary))
     store.put(published.gallery_key, gallery.encode())

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,17 @@ def write_manifest(batches: Iterable[pa.RecordBatch], target: Path) -> ManifestF
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return ManifestFacts(digest, rows, hotels, target.stat().st_size)
+
+
+def contents_of(manifest: BinaryIO) -> Iterator[tuple[list[str], list[str]]]:
+    """All contents a manifest refers to, page by page: the published ones, and those of all members (sha256 in hex).
+
+    Reads these two columns only. Raises pyarrow.ArrowInvalid when the file is no manifest.
+    """
+    columns = ["sha256", "members.list.element.sha256"]
+    for batch in pq.ParquetFile(manifest).iter_batches(ROW_GROUP_ROWS, columns=columns):
+        members = pc.struct_field(pc.list_flatten(batch["members"]), "sha256")
+        yield batch["sha256"].to_pylist(), members.to_pylist()
 
 
 def lost_hotels(before: Path, now: Path) -> tuple[int, int]:

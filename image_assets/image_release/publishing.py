@@ -1,6 +1,7 @@
 """Where a published image release lies, and the pointer to the current one.
 
-Belongs here: the keys of an image release and `image-releases/current.json`. Does not belong here: making the files.
+Belongs here: the keys of an image release, `image-releases/current.json`, and how many releases are kept.
+Does not belong here: making the files.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from resources.ledger.releases import Publication
 from resources.object_store import ObjectStore
 
 CURRENT = "image-releases/current.json"
+# What older releases saw is dropped when a newer one is published; their files stay until `image-assets gc`.
+RELEASES_KEPT = 3
+
 _KEYS = {"release_id", "manifest", "summary", "gallery"}
 
 

@@ -11,7 +11,7 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.ranking import rank
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
-from resources.ledger import Ledger, ranking, shards
+from resources.ledger import Ledger, ranking, shards, tombstones
 
 _HOTELS_A_BATCH = 2000
 
@@ -56,6 +56,7 @@ def priorities(
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "priorities", f"shard:{context.partition_key}") as run:
         release = loaded_release(run.connection, shard.release_id)
+        tombstones.keep_hotels(run.connection, shard)
         require_stage(run.connection, shard, release, methods, "image_groups")
         digest = stage_digest(release, methods, "priorities")
         todo = ranking.unranked_hotels(run.connection, shard)

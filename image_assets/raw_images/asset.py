@@ -17,7 +17,7 @@ from image_assets.raw_images.downloading import Arrived, Judged, judged_batches
 from image_assets.raw_images.screening import LIMIT_REASONS
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
 from resources.image_fetcher import FetchLimits, FetchRequest, fetch_all
-from resources.ledger import Ledger, images
+from resources.ledger import Ledger, images, tombstones
 from resources.ledger.images import FetchResult, QueuedFetch
 from resources.object_store import ObjectStore, raw_image_key
 from resources.partners import Partners, PartnerSettings
@@ -156,6 +156,7 @@ async def _arrivals(page: list[QueuedFetch], settings: PartnerSettings, store: O
 async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[Judged], method: str) -> None:
     """Objects first, then the rows that refer to them."""
     contents = {judged.sha256: judged.data for judged in batch if judged.sha256 is not None}
+    await asyncio.to_thread(tombstones.claim, run.connection, [raw_image_key(sha256) for sha256 in contents])
     known = await asyncio.to_thread(images.known_contents, run.connection, list(contents))
     async with asyncio.TaskGroup() as group:
         for sha256, data in contents.items():

@@ -18,7 +18,7 @@ from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
 from image_assets.renditions.rendering import RenderingFailed, render
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, images, rendering, shards
+from resources.ledger import Ledger, images, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
 from resources.ledger.rendering import RenditionRow
 from resources.object_store import ObjectStore, raw_image_key
@@ -87,12 +87,15 @@ def renditions(
         ThreadPoolExecutor(_THREADS) as pool,
     ):
         release = loaded_release(run.connection, shard.release_id)
+        tombstones.keep_hotels(run.connection, shard)
+        tombstones.keep_renditions(run.connection, shard, methods.recipe_digests)
         require_stage(run.connection, shard, release, methods, "priorities")
         digest = stage_digest(release, methods, "renditions")
         todo = rendering.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
         run.expect(len(todo))
         for start in range(0, len(todo), _IMAGES_A_BATCH):
             page = todo[start : start + _IMAGES_A_BATCH]
+            tombstones.claim(run.connection, _keys_to_write(methods.recipes, page))
             rendered = list(pool.map(partial(_render_and_store, store, methods.recipes), page))
             made = [row for result in rendered for row in result.made]
             failures = [(result.sha256, result.failure) for result in rendered if result.failure is not None]
@@ -134,6 +137,11 @@ def renditions(
             },
             check_results=[check_result(context, gate, unrenderable_images=len(failed))],
         )
+
+
+def _keys_to_write(recipes: tuple[Recipe, ...], page: list[tuple[str, list[str]]]) -> list[str]:
+    by_name = {recipe.name: recipe for recipe in recipes}
+    return [rendition_key(by_name[name], sha256) for sha256, names in page for name in names]
 
 
 @dataclass(frozen=True)

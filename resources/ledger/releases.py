@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -77,14 +78,21 @@ def notice_release(
 
 def data_release(connection: Connection, release_id: str, wait: timedelta = timedelta(0)) -> DataRelease | None:
     """The release, if known; `overdue` when it was first seen longer than `wait` ago."""
-    row = connection.execute(
-        """SELECT release_id, object_key, etag, awaited, first_seen_at + %s < now(), outcome, decided_etag, message,
-                  frozen::text, decisions::text, hotels, accommodations, images, rejected, unknown_partners,
-                  unknown_accommodations, placeholders, placeholder_images, only_placeholders
-           FROM data_releases WHERE release_id = %s""",
-        [wait, release_id],
-    ).fetchone()
+    row = connection.execute(f"{_DATA_RELEASE} WHERE release_id = %s", [wait, release_id]).fetchone()
     return None if row is None else DataRelease(*row)
+
+
+def loaded_releases(connection: Connection) -> list[DataRelease]:
+    """The releases of which the ledger holds what they see, in name order."""
+    query: LiteralString = f"{_DATA_RELEASE} WHERE frozen IS NOT NULL ORDER BY release_id"
+    return [DataRelease(*row) for row in connection.execute(query, [timedelta(0)])]
+
+
+_DATA_RELEASE: LiteralString = """
+    SELECT release_id, object_key, etag, awaited, first_seen_at + %s < now(), outcome, decided_etag, message,
+        frozen::text, decisions::text, hotels, accommodations, images, rejected, unknown_partners,
+        unknown_accommodations, placeholders, placeholder_images, only_placeholders
+    FROM data_releases"""
 
 
 def newest_loaded(connection: Connection) -> str | None:

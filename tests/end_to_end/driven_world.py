@@ -1,7 +1,8 @@
 """The child process of the kill points: it does all pending work of a world, and may be told where to die.
 
-A place is a lasting change that others can see: a statement or transaction that was committed, or an object that was
-put. Its name says what, not how many times: what is done once is as likely to be chosen as what is done for each image.
+A place is a lasting change that others can see: a statement or transaction that was committed, an object that was put
+or deleted. Its name says what, not how many times: what is done once is as likely to be chosen as what is done for each
+image.
 """
 
 from __future__ import annotations
@@ -96,15 +97,22 @@ def watch(places: Places) -> None:
         put(key)
         return result
 
+    def delete_objects(store: Any, keys: Any, *arguments: Any, **options: Any) -> Any:
+        result = original["delete"](store, keys, *arguments, **options)
+        places.passing("delete objects")
+        return result
+
     original: dict[str, Callable[..., Any]] = {
         "execute": psycopg.Connection.execute,
         "transaction": psycopg.Transaction.__exit__,
         "copy": psycopg.Copy.__exit__,
         "put": obstore.put,
         "put_async": obstore.put_async,
+        "delete": obstore.delete,
     }
     psycopg.Connection.execute = execute  # type: ignore[method-assign]
     psycopg.Transaction.__exit__ = leave_transaction  # type: ignore[method-assign]
     psycopg.Copy.__exit__ = leave_copy  # type: ignore[method-assign]
     obstore.put = put_object
     obstore.put_async = put_object_async
+    obstore.delete = delete_objects
