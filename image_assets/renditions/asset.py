@@ -1,12 +1,13 @@
 """Generating: the renditions of every published image that are not in the store yet.
 
-Belongs here: the asset and its gate. What a recipe means is `recipes`, how pixels are made is `rendering`.
+Belongs here: the asset and its gates. What a recipe means is `recipes`, how pixels are made is `rendering`, how much
+goes on at once is `making`.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 
 import dagster as dg
 from PIL import Image
@@ -14,21 +15,22 @@ from PIL import Image
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.asset import priorities
-from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
-from image_assets.renditions.rendering import RenderingFailed, render
+from image_assets.renditions.making import Made, Wanted, made_of
+from image_assets.renditions.recipes import Recipe, rendition_key
+from image_assets.renditions.sizes import jpeg_counterparts, size_metadata
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
-from resources.ledger import Ledger, images, rendering, shards, tombstones
+from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
-from resources.ledger.rendering import RenditionRow
+from resources.ledger.rendering import Unrendered
 from resources.object_store import ObjectStore, raw_image_key
 
-GATE = "renderable"
+RENDERABLE = "renderable"
+DECODABLE = "every_rendition_decodes"
 # What passed screening and fingerprinting was decoded twice; many failures mean that rendering itself is broken.
 MAX_UNRENDERABLE = 10
 MAX_UNRENDERABLE_SHARE = 0.01
 _IMAGES_A_BATCH = 64
-_THREADS = os.cpu_count() or 1
 
 # Only images within the user's `max_pixels` come here; Pillow's own limit must not second-guess it.
 Image.MAX_IMAGE_PIXELS = None
@@ -44,14 +46,24 @@ Image.MAX_IMAGE_PIXELS = None
     retry_policy=INFRASTRUCTURE_RETRIES,
     check_specs=[
         dg.AssetCheckSpec(
-            GATE,
+            RENDERABLE,
             asset="renditions",
             blocking=True,
             partitions_def=RELEASE_SHARDS,
             description="At most 10, or one in a hundred, of the shard's published images cannot be rendered. When "
             "closed, rendering itself is probably broken: mend `renditions.yaml` or the installation, then materialise "
             "the shard again.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            DECODABLE,
+            asset="renditions",
+            blocking=True,
+            partitions_def=RELEASE_SHARDS,
+            description="Every rendition decodes, fits the box of its recipe and has its format: each is checked when "
+            "it is made, and none that fails is stored. When closed, an encoder made it: mend the installation or the "
+            "recipe, then materialise the shard again; or publish without these images by `image-assets accept-release "
+            "RELEASE`.",
+        ),
     ],
     metadata={
         "dagster/column_schema": dg.TableSchema(
@@ -81,11 +93,8 @@ def renditions(
     the store yet is made.
     """
     shard = partition_shard(context, methods)
-    made_count = made_bytes = lost_count = 0
-    with (
-        stage_run(context, ledger, "renditions", f"shard:{context.partition_key}") as run,
-        ThreadPoolExecutor(_THREADS) as pool,
-    ):
+    counts = Counter[str]()
+    with stage_run(context, ledger, "renditions", f"shard:{context.partition_key}") as run:
         release = loaded_release(run.connection, shard.release_id)
         tombstones.keep_hotels(run.connection, shard)
         tombstones.keep_renditions(run.connection, shard, methods.recipe_digests)
@@ -93,90 +102,76 @@ def renditions(
         digest = stage_digest(release, methods, "renditions")
         todo = rendering.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
         run.expect(len(todo))
-        for start in range(0, len(todo), _IMAGES_A_BATCH):
-            page = todo[start : start + _IMAGES_A_BATCH]
-            tombstones.claim(run.connection, _keys_to_write(methods.recipes, page))
-            rendered = list(pool.map(partial(_render_and_store, store, methods.recipes), page))
-            made = [row for result in rendered for row in result.made]
-            failures = [(result.sha256, result.failure) for result in rendered if result.failure is not None]
-            rendering.record_renditions(run.connection, made, failures, methods.rendering)
-            lost = [result.sha256 for result in rendered if result.lost]
-            images.forget_contents(run.connection, lost)
-            lost_count += len(lost)
-            made_count += len(made)
-            made_bytes += sum(row.bytes for row in made)
-            run.advance(len(page))
+        wanted = _claimed(run.connection, todo, methods.recipes)
+        with closing(made_of(wanted, lambda sha256: store.get(raw_image_key(sha256)), store.put)) as results:
+            while batch := list(islice(results, _IMAGES_A_BATCH)):
+                counts += _record(run.connection, batch, methods.rendering)
+                run.advance(len(batch))
         hotels = shards.count_hotels(run.connection, shard)
-        failed = rendering.rendition_failures(run.connection, shard, methods.rendering)
         published = rendering.count_published_contents(run.connection, shard)
-        gate = record_gate(
-            run.connection,
-            Gate(
-                "renditions",
-                context.partition_key,
-                GATE,
-                digest,
-                len(failed) <= max(MAX_UNRENDERABLE, MAX_UNRENDERABLE_SHARE * published),
-                f"{len(failed):,} of {published:,} published images cannot be rendered"
-                + (f", the first: {failed[0][0]} ({failed[0][1]})." if failed else "."),
-            ),
-        )
-        if not gate.closed:
-            shards.record_shard(run.connection, shard, "renditions", digest, hotels, made_count)
-        if made_count:
+        failures = rendering.rendition_failures(run.connection, shard, methods.rendering)
+        gates = [
+            record_gate(
+                run.connection, Gate("renditions", context.partition_key, name, digest, *rule(published, failures))
+            )
+            for name, rule in _RULES.items()
+        ]
+        if not any(gate.closed for gate in gates):
+            shards.record_shard(run.connection, shard, "renditions", digest, hotels, counts["made"])
+        if counts["made"]:
             forget_gate(run.connection, "image_release", shard.release_id, RENDITIONS_IN_STORE)
+        sizes = rendering.recipe_sizes(
+            run.connection, shard, methods.recipe_digests, jpeg_counterparts(methods.recipes)
+        )
         return dg.MaterializeResult(
             metadata={
                 "hotels": hotels,
                 "published_images": published,
-                "renditions_made": made_count,
-                "renditions_made_bytes": made_bytes,
-                "unrenderable_images": len(failed),
-                "lost_originals": lost_count,
+                "renditions_made": counts["made"],
+                "renditions_made_bytes": counts["bytes"],
+                "unrenderable_images": len(failures),
+                "lost_originals": counts["lost"],
+                **size_metadata(sizes, {recipe.name: recipe.format for recipe in methods.recipes}),
                 **run.finish(),
             },
-            check_results=[check_result(context, gate, unrenderable_images=len(failed))],
+            check_results=[check_result(context, gate, unrenderable_images=len(failures)) for gate in gates],
         )
 
 
-def _keys_to_write(recipes: tuple[Recipe, ...], page: list[tuple[str, list[str]]]) -> list[str]:
-    by_name = {recipe.name: recipe for recipe in recipes}
-    return [rendition_key(by_name[name], sha256) for sha256, names in page for name in names]
+def _claimed(connection: Connection, todo: list[Unrendered], recipes: tuple[Recipe, ...]) -> Iterator[Wanted]:
+    """The work, whose objects are kept from `image-assets gc` before it is begun."""
+    for start in range(0, len(todo), _IMAGES_A_BATCH):
+        page = [
+            Wanted(sha256, pixels, size, [recipes[number] for number in numbers])
+            for sha256, pixels, size, numbers in todo[start : start + _IMAGES_A_BATCH]
+        ]
+        keys = [rendition_key(recipe, content.sha256) for content in page for recipe in content.recipes]
+        tombstones.claim(connection, keys)
+        yield from page
 
 
-@dataclass(frozen=True)
-class _Rendered:
-    sha256: str
-    made: list[RenditionRow]
-    failure: str | None
-    lost: bool = False  # the original is not in the store any more: it is fetched again, for the next release
+def _record(connection: Connection, batch: list[Made], recipes_digest: str) -> Counter[str]:
+    """One micro-batch, all of whose objects are in the store."""
+    rows = [row for made in batch for row in made.stored]
+    failures = [(made.sha256, made.failure, made.flawed) for made in batch if made.failure is not None]
+    rendering.record_renditions(connection, rows, failures, recipes_digest)
+    lost = [made.sha256 for made in batch if made.lost]
+    images.forget_contents(connection, lost)
+    return Counter(made=len(rows), bytes=sum(row.bytes for row in rows), lost=len(lost))
 
 
-def _render_and_store(store: ObjectStore, recipes: tuple[Recipe, ...], todo: tuple[str, list[str]]) -> _Rendered:
-    """Make the missing recipes of one content and put them; the row follows once all its objects are durable."""
-    sha256, names = todo
-    wanted = [recipe for recipe in recipes if recipe.name in names]
-    try:
-        results = render(store.get(raw_image_key(sha256)), wanted)
-    except RenderingFailed as trouble:
-        return _Rendered(sha256, [], str(trouble))
-    except FileNotFoundError:
-        return _Rendered(sha256, [], None, lost=True)
-    rows = []
-    for recipe in wanted:
-        rendition = results[recipe.name]
-        key = rendition_key(recipe, sha256)
-        store.put(key, rendition.data)
-        rows.append(
-            RenditionRow(
-                sha256,
-                recipe.name,
-                recipe_digest(recipe),
-                key,
-                rendition.width,
-                rendition.height,
-                len(rendition.data),
-                rendition.format,
-            )
-        )
-    return _Rendered(sha256, rows, None)
+def _renderable(published: int, failures: list[tuple[str, str, bool]]) -> tuple[bool, str]:
+    message = f"{len(failures):,} of {published:,} published images cannot be rendered{_first(failures)}."
+    return len(failures) <= max(MAX_UNRENDERABLE, MAX_UNRENDERABLE_SHARE * published), message
+
+
+def _decodable(published: int, failures: list[tuple[str, str, bool]]) -> tuple[bool, str]:
+    flawed = [failure for failure in failures if failure[2]]
+    return not flawed, f"{len(flawed):,} of {published:,} published images have a flawed rendition{_first(flawed)}."
+
+
+def _first(failures: list[tuple[str, str, bool]]) -> str:
+    return f", the first: {failures[0][0]} ({failures[0][1]})" if failures else ""
+
+
+_RULES = {RENDERABLE: _renderable, DECODABLE: _decodable}

@@ -5,8 +5,9 @@ Does not belong here: recipes and pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from resources.ledger.connection import Connection
 from resources.ledger.shards import PUBLISHED, Shard, rows_of, run_query
@@ -17,20 +18,37 @@ def count_published_contents(connection: Connection, shard: Shard) -> int:
     return int(rows_of(connection, f"SELECT count(DISTINCT priority.sha256) {PUBLISHED}", shard.parameters)[0][0])
 
 
+class Unrendered(NamedTuple):
+    """A content (sha256 in hex), its original's size in pixels and bytes, and the numbers of the recipes to make."""
+
+    sha256: str
+    pixels: int
+    bytes: int
+    recipes: list[int]
+
+
 def unrendered_contents(
     connection: Connection, shard: Shard, recipes: Sequence[tuple[str, str]], recipes_digest: str
-) -> list[tuple[str, list[str]]]:
-    """(sha256 in hex, recipes still to make) for the shard's published contents; `recipes` are (name, digest)."""
-    return rows_of(
+) -> list[Unrendered]:
+    """The shard's published contents that lack a rendition, in content order; `recipes` are (name, digest).
+
+    Those that cannot be read are left out; those of which a rendition was flawed are tried again.
+    """
+    rows = rows_of(
         connection,
-        f"""SELECT encode(sha256, 'hex'), array_agg(recipe ORDER BY recipe)
-            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
-            CROSS JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
-            WHERE NOT EXISTS (SELECT FROM renditions AS done WHERE done.sha256 = published.sha256
-                    AND done.recipe = wanted.recipe AND done.recipe_digest = wanted.recipe_digest)
-                AND NOT EXISTS (SELECT FROM rendition_failures AS failed
-                    WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s)
-            GROUP BY sha256 ORDER BY sha256""",
+        f"""SELECT encode(sha256, 'hex'), coalesce(image.width::bigint * image.height, 0), coalesce(image.bytes, 0),
+                missing.recipes
+            FROM (SELECT sha256, array_agg(number::int - 1 ORDER BY number) AS recipes
+                  FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+                  CROSS JOIN unnest(%(recipes)s::text[], %(digests)s::text[])
+                      WITH ORDINALITY AS wanted (recipe, recipe_digest, number)
+                  WHERE NOT EXISTS (SELECT FROM renditions AS done WHERE done.sha256 = published.sha256
+                          AND done.recipe = wanted.recipe AND done.recipe_digest = wanted.recipe_digest)
+                      AND NOT EXISTS (SELECT FROM rendition_failures AS failed
+                          WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s
+                              AND NOT failed.flawed)
+                  GROUP BY sha256) AS missing
+            LEFT JOIN raw_images AS image USING (sha256) ORDER BY sha256""",
         {
             **shard.parameters,
             "recipes": [name for name, _ in recipes],
@@ -38,6 +56,7 @@ def unrendered_contents(
             "recipes_digest": recipes_digest,
         },
     )
+    return [Unrendered(*row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -57,10 +76,13 @@ class RenditionRow:
 def record_renditions(
     connection: Connection,
     made: Sequence[RenditionRow],
-    failures: Sequence[tuple[str, str]],
+    failures: Sequence[tuple[str, str, bool]],
     recipes_digest: str,
 ) -> None:
-    """Write a micro-batch in one transaction, the objects being durable before; failures are (sha256, reason)."""
+    """Write a micro-batch in one transaction, the objects being durable before.
+
+    Failures are (sha256, reason, flawed): flawed where the image was rendered and a rendition did not pass its check.
+    """
     with connection.transaction():
         connection.execute(
             """INSERT INTO renditions (sha256, recipe, recipe_digest, key, width, height, bytes, format)
@@ -80,22 +102,73 @@ def record_renditions(
             ],
         )
         connection.execute(
-            """INSERT INTO rendition_failures (sha256, recipes_digest, reason)
-               SELECT decode(sha256, 'hex'), %s, reason
-               FROM unnest(%s::text[], %s::text[]) AS failed (sha256, reason) ON CONFLICT DO NOTHING""",
-            [recipes_digest, [sha256 for sha256, _ in failures], [reason for _, reason in failures]],
+            "DELETE FROM rendition_failures WHERE sha256 = ANY(%s) AND recipes_digest = %s",
+            [[bytes.fromhex(row.sha256) for row in made], recipes_digest],
+        )
+        connection.execute(
+            """INSERT INTO rendition_failures (sha256, recipes_digest, reason, flawed)
+               SELECT decode(sha256, 'hex'), %s, reason, flawed
+               FROM unnest(%s::text[], %s::text[], %s::boolean[]) AS failed (sha256, reason, flawed)
+               ON CONFLICT (sha256, recipes_digest) DO UPDATE SET reason = excluded.reason, flawed = excluded.flawed""",
+            [recipes_digest, *map(list, zip(*failures, strict=True))] if failures else [recipes_digest, [], [], []],
         )
 
 
-def rendition_failures(connection: Connection, shard: Shard, recipes_digest: str) -> list[tuple[str, str]]:
-    """(sha256 in hex, reason) of the shard's published contents that cannot be rendered."""
+def rendition_failures(connection: Connection, shard: Shard, recipes_digest: str) -> list[tuple[str, str, bool]]:
+    """(sha256 in hex, reason, flawed) of the shard's published contents that have no renditions."""
     return rows_of(
         connection,
-        f"""SELECT encode(failed.sha256, 'hex'), failed.reason FROM rendition_failures AS failed
+        f"""SELECT encode(failed.sha256, 'hex'), failed.reason, failed.flawed FROM rendition_failures AS failed
             WHERE failed.recipes_digest = %(recipes_digest)s
                 AND failed.sha256 IN (SELECT priority.sha256 {PUBLISHED}) ORDER BY 1""",
         {**shard.parameters, "recipes_digest": recipes_digest},
     )
+
+
+class RecipeSizes(NamedTuple):
+    """What a shard's renditions by one recipe take: how many, their bytes, and those of their originals.
+
+    `compared` are the bytes of those that have a counterpart, `counterparts` the bytes of these.
+    """
+
+    recipe: str
+    number: int
+    bytes: int
+    originals: int
+    compared: int
+    counterparts: int
+
+
+def recipe_sizes(
+    connection: Connection, shard: Shard, recipes: Sequence[tuple[str, str]], counterparts: Mapping[str, str]
+) -> list[RecipeSizes]:
+    """The sizes of the shard's published renditions by recipe (name, digest), in their order.
+
+    `counterparts` names for some recipes another one of `recipes` to compare their files with.
+    """
+    digests = dict(recipes)
+    rows = rows_of(
+        connection,
+        f"""SELECT made.recipe, count(*), sum(made.bytes), coalesce(sum(image.bytes), 0),
+                coalesce(sum(made.bytes) FILTER (WHERE other.bytes IS NOT NULL), 0), coalesce(sum(other.bytes), 0)
+            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+            JOIN renditions AS made USING (sha256)
+            JOIN unnest(%(recipes)s::text[], %(digests)s::text[], %(others)s::text[], %(other_digests)s::text[])
+                WITH ORDINALITY AS wanted (recipe, recipe_digest, other_recipe, other_digest, number)
+                USING (recipe, recipe_digest)
+            LEFT JOIN raw_images AS image USING (sha256)
+            LEFT JOIN renditions AS other ON other.sha256 = published.sha256 AND other.recipe = wanted.other_recipe
+                AND other.recipe_digest = wanted.other_digest
+            GROUP BY made.recipe, wanted.number ORDER BY wanted.number""",
+        {
+            **shard.parameters,
+            "recipes": [name for name, _ in recipes],
+            "digests": [digest for _, digest in recipes],
+            "others": [counterparts.get(name) for name, _ in recipes],
+            "other_digests": [digests.get(counterparts.get(name, "")) for name, _ in recipes],
+        },
+    )
+    return [RecipeSizes(row[0], *map(int, row[1:])) for row in rows]
 
 
 def published_renditions(

@@ -17,8 +17,10 @@ from PIL import Image
 from image_assets.accepting import accept_closed_release, accept_held_catalogue
 from image_assets.image_release.publishing import current_release
 from image_assets.raw_images import ScreeningLimits
+from image_assets.shards import whole_release
 from resources.ledger.images import requeue_failed
 from resources.ledger.operations import gates
+from resources.ledger.rendering import recipe_sizes
 from resources.object_store import raw_image_key
 
 
@@ -154,6 +156,39 @@ def test_changing_one_recipe_renders_only_that_recipe_and_publishes_again(world:
     assert before.items() <= after.items(), "existing renditions are not written again"
     assert "publish_image_release" in [work.job for work in done]
     assert sum(site.requests.values()) == 2
+
+
+def test_adding_a_recipe_renders_only_that_recipe_and_tells_what_its_format_saves(
+    world: World, site: PartnerSite
+) -> None:
+    world.offer("alpha", "w1", entries("1", pictures(site, "a", range(2))))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    before = {item.key: item.etag for item in world.store.objects("renditions")}
+
+    base = world.methods.recipes[3]
+    added = replace(base, name="added", quality=base.quality - 20)
+    world.methods = replace(world.methods, recipes=(*world.methods.recipes, added))
+    built = [world.materialise(work) for work in world.pending().work]
+    world.settle()
+    after = {item.key: item.etag for item in world.store.objects("renditions")}
+    assert {key.split("/")[1] for key in after.keys() - before.keys()} == {"added"}
+    assert before.items() <= after.items(), "existing renditions are not written again"
+    assert [len(row["renditions"]) for row in world.manifest()] == [15, 15]
+
+    numbers = [run.asset_materializations_for_node("renditions")[0].metadata for run in built]
+    made = [rendition for row in world.manifest() for rendition in row["renditions"] if rendition["recipe"] == "added"]
+    [shard] = [each for each in numbers if each["published_images"].value]
+    assert shard["added_count"].value == 2
+    assert shard["added_bytes"].value == sum(rendition["bytes"] for rendition in made)
+    assert shard["jpeg_saved_on_originals_share"].value
+    with world.ledger.connect() as connection:
+        sizes = recipe_sizes(
+            connection, whole_release("r1", world.methods), world.methods.recipe_digests, {"added": base.name}
+        )
+    assert (sizes[-1].recipe, sizes[-1].number, sizes[-1].compared) == ("added", 2, shard["added_bytes"].value)
+    assert sizes[-1].counterparts == sizes[3].bytes > sizes[-1].bytes
+    assert sizes[-1].originals == sum(item.size for item in world.store.objects("raw"))
 
 
 def test_only_hotels_that_changed_are_grouped_and_ranked_again(world: World, site: PartnerSite) -> None:
