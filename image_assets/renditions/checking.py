@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import simplejpeg
 from PIL import Image
 
+from image_assets.renditions.encoding import Rendition
 from image_assets.renditions.recipes import Recipe
-from image_assets.renditions.rendering import Rendition
 
 
 def flaw_of(rendition: Rendition, recipes: Sequence[Recipe]) -> str | None:

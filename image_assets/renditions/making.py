@@ -18,8 +18,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from image_assets.renditions.checking import flaw_of
+from image_assets.renditions.encoding import Rendition
 from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
-from image_assets.renditions.rendering import RenderingFailed, Rendition, render
+from image_assets.renditions.rendering import RenderingFailed, render
 from resources.ledger.rendering import RenditionRow
 
 RENDERERS = os.cpu_count() or 1
