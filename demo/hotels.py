@@ -40,7 +40,7 @@ def _pictures(names: str) -> tuple[Picture, ...]:
     return tuple(Picture(name.lstrip("~"), name.startswith("~")) for name in names.split())
 
 
-# No two pictures of a hotel look alike: the tests compare them under the talk's rule.
+# No two pictures of a hotel look alike: the tests compare them.
 HOTELS = (
     Hotel(
         "es-bio-0001",

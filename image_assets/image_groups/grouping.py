@@ -101,8 +101,8 @@ def pair_scores(crop_hashes: Hashes, luma: Lumas, pairs: Pairs, policy: Policy) 
 
     crop_hashes: (n, 36) uint64. luma: (n, 40, 40) uint8. pairs: (m, 2) indices. A pair is the same picture when its
     score is above `policy.least_score`; the scores themselves do not depend on the threshold, so one pass gives the
-    whole curve. `talk`: 1 less the smallest distance of two hashes over 64. `aligned`: the mean correlation of
-    brightness and details where one picture is laid on the other (`agreement`), 0 when nothing is alike at all.
+    whole curve. `talk`: 1 less the smallest distance of two hashes over 64. `aligned`: how well the details
+    correlate where one picture is laid on the other (`alignment`), 0 when nothing is alike at all.
     """
     return _Compared(crop_hashes, luma, policy).scores(np.asarray(pairs, dtype=np.int64).reshape(-1, 2))
 

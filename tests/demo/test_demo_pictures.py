@@ -17,7 +17,7 @@ from demo.partner_server import picture_file
 from demo.photographs import Picture, photograph, photograph_folder
 from demo.scenario import Trouble, two_weeks
 from image_assets.fingerprints import Fingerprint, fingerprint
-from image_assets.image_groups import TALK_POLICY, group_images
+from image_assets.image_groups import DEFAULT_POLICY, group_images
 
 SOURCES = [
     pytest.param(
@@ -46,7 +46,7 @@ def test_the_expected_image_groups_come_out_under_the_talks_rule(town: str, fold
             for offer in week.catalogues[partner].offers
             if offer.accommodation_id == accommodation and offer.trouble in (None, Trouble.ONCE_500)
         ]
-        groups = group_images([_fingerprint(offer.picture, offer.edit, folder) for offer in shown], TALK_POLICY)
+        groups = group_images([_fingerprint(offer.picture, offer.edit, folder) for offer in shown], DEFAULT_POLICY)
         assert all(len({shown[index].picture for index in group}) == 1 for group in groups)
         assert len(groups) == len({offer.picture for offer in shown})
 
