@@ -53,6 +53,16 @@ follow_supervisor()
 print(child.pid, flush=True)
 signal.pause()
 """
+# Follows, and cannot open another file from then on.
+FULL_FOLLOWER = """
+import os, resource, signal
+from image_assets.supervision.following import follow_supervisor
+follow_supervisor()
+last = os.open("/dev/null", os.O_RDONLY)
+resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, last + 1))
+print(flush=True)
+signal.pause()
+"""
 STOPPED_IN_ORDER = """
 import os, signal
 from image_assets.supervision import exit_on_stop_signals
@@ -115,6 +125,15 @@ def test_a_process_and_its_children_die_with_the_supervisor_they_are_not_childre
         supervisor.kill()
         assert follower.wait(timeout=20) == -signal.SIGKILL
         assert ends(child)
+
+
+def test_a_process_with_too_many_open_files_dies_with_its_supervisor() -> None:
+    with (
+        running(f"print(flush=True); {FOREVER}") as (supervisor, _),
+        running(FULL_FOLLOWER, **{SUPERVISOR_VARIABLE: mark_of(supervisor.pid)}) as (follower, _),
+    ):
+        supervisor.kill()
+        assert follower.wait(timeout=20) == -signal.SIGKILL
 
 
 def test_a_process_that_comes_after_its_supervisors_death_dies_at_once() -> None:

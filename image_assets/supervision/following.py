@@ -61,10 +61,12 @@ def _die_after(supervisor: int) -> None:
 
 
 def _die() -> None:
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    os.kill(os.getpid(), signal.SIGKILL)
+    try:
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    finally:  # with too many open files the list of processes cannot be read
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def end_marked(mark: str, spare: Collection[int] = ()) -> None:
