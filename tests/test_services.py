@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from dagster._core.storage.compute_log_manager import ComputeIOType
 from s3_server import S3Server, s3_server
 
 from image_assets.services import (
@@ -17,7 +19,21 @@ from image_assets.services import (
     dagster_instance,
     write_dagster_home,
 )
+from image_assets.supervision.following import SUPERVISOR_VARIABLE, mark_of
 from resources.environment import PROJECT, Environment, read_environment
+
+KEY = ["a-run", "compute_logs", "a-step"]
+# Prints as a step does, itself and by a child; then says to the outside which programs it had beside it meanwhile.
+STEP = """
+import subprocess, sys
+import dagster, psutil
+logs = dagster.DagsterInstance.get().compute_log_manager
+with logs.capture_logs(sys.argv[1:]):
+    print("said")
+    subprocess.run(["sh", "-c", "echo cried >&2"], check=True)
+    beside = [process.name() for process in psutil.Process().children()]
+print("beside:", *beside)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,26 +105,49 @@ def test_own_settings_that_dagster_refuses_are_told_before_anything_starts(
         dagster_instance(environment)
 
 
+def print_in_a_step(environment: Environment) -> tuple[bytes, bytes, set[str]]:
+    """What the UI shows of a step that prints, and the programs that ran beside it."""
+    write_dagster_home(environment)
+    said = subprocess.run([sys.executable, "-c", STEP, *KEY], check=True, capture_output=True, text=True, cwd=PROJECT)
+    data = dagster_instance(environment).compute_log_manager.get_log_data(KEY)
+    return data.stdout or b"", data.stderr or b"", set(said.stdout.splitlines()[-1].split())
+
+
+def test_under_a_supervisor_a_runs_output_is_kept_without_other_processes(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SUPERVISOR_VARIABLE, mark_of(os.getpid()))
+    assert print_in_a_step(environment) == (b"said\n", b"cried\n", {"beside:"})
+    assert (dagster_home(environment) / "storage" / "a-run" / "compute_logs" / "a-step.out").exists()
+
+
+def test_without_a_supervisor_a_runs_output_is_also_copied_to_the_outside(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SUPERVISOR_VARIABLE, raising=False)
+    out, err, beside = print_in_a_step(environment)
+    assert (out, err) == (b"said\n", b"cried\n")
+    assert "tail" in beside
+
+
 def test_run_logs_go_to_s3_and_come_back(
     environment: Environment, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.use(monkeypatch)
+    monkeypatch.setenv(SUPERVISOR_VARIABLE, mark_of(os.getpid()))
     bucket = server.new_bucket()
     write_own(
         environment,
         f"""
 compute_logs:
-  module: dagster_aws.s3.compute_log_manager
-  class: S3ComputeLogManager
+  module: image_assets.supervision.run_logs_on_s3
+  class: S3RunLogs
   config: {{bucket: {bucket}, prefix: run-logs, local_dir: {{env: DAGSTER_HOME}}, skip_empty_files: true}}
 """,
     )
-    write_dagster_home(environment)
-    logs = dagster_instance(environment).compute_log_manager
-    key = ["a-run", "compute_logs", "a-step"]
-    with logs.open_log_stream(key, ComputeIOType.STDERR) as stream:
-        assert stream is not None
-        stream.write("what the step said")  # type: ignore[call-overload]  # a text stream, whatever its type says
+    assert print_in_a_step(environment) == (b"said\n", b"cried\n", {"beside:"})
     listed = server.client.list_objects_v2(Bucket=bucket)["Contents"]
-    assert [item["Key"] for item in listed] == ["run-logs/storage/a-run/compute_logs/a-step.err"]
-    assert logs.get_log_data(key).stderr == b"what the step said"
+    assert [item["Key"] for item in listed] == [
+        "run-logs/storage/a-run/compute_logs/a-step.err",
+        "run-logs/storage/a-run/compute_logs/a-step.out",
+    ]

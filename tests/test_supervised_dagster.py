@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
+from homes import assert_no_process_of, fresh_home, kill, processes_of
 
 from image_assets.supervision import ORPHANED_TAG, STOPPED_TAG
 from resources.sockets import socket_folder
@@ -24,7 +23,7 @@ from resources.sockets import socket_folder
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[1]
-# One run that never ends by itself, with a child of its own; while it waits, another one is queued behind it.
+# One run that never ends by itself, with a child that ends with it as our decoders do; another one is queued behind it.
 DEFINITIONS = """
 import subprocess, sys, time
 import dagster as dg
@@ -34,7 +33,7 @@ follow_supervisor()
 
 @dg.asset
 def endless() -> None:
-    subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
     while True:
         time.sleep(0.05)
 
@@ -49,6 +48,7 @@ defs = dg.Definitions([endless], sensors=[ask], executor=dg.in_process_executor)
 """
 INSTANCE = {
     "storage": {"postgres": {"postgres_url": {"env": "STORAGE"}}},
+    "compute_logs": yaml.safe_load((ROOT / "dagster.yaml").read_text())["compute_logs"],
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
     "telemetry": {"enabled": False},
 }
@@ -82,33 +82,11 @@ Runs = dict[str, tuple[str, dict[str, str]]]
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    # Not tmp_path: pytest closes its folders to other users, and as root the server is another user.
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder).resolve()
+    with fresh_home("supervised-") as home:
         (home / "dagster").mkdir()
         (home / "dagster" / "dagster.yaml").write_text(json.dumps(INSTANCE))
         (home / "endless_definitions.py").write_text(DEFINITIONS)
         yield home
-        for process in processes_of(home):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        for purpose in ("pg", "code"):
-            shutil.rmtree(socket_folder(home, purpose), ignore_errors=True)
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Every process that works for `home`: its environment, command or folder says so."""
-
-    def belongs(process: psutil.Process) -> bool:
-        try:
-            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            words = [*process.cmdline(), *process.environ().values(), process.cwd()]
-            return any(str(home) in word for word in words)
-        except psutil.Error:
-            return False
-
-    return [process for process in psutil.process_iter() if belongs(process)]
 
 
 @contextmanager
@@ -141,23 +119,12 @@ def run_in(runs: Runs, status: str) -> str:
     return next(run_id for run_id, (found, _) in runs.items() if found == status)
 
 
-def all_end(home: Path, processes: list[psutil.Process]) -> bool:
-    """Whether all end, also a run's process that was just being started: it ends once it has loaded our code."""
-    deadline = time.monotonic() + 60
-    left = processes
-    while left and time.monotonic() < deadline:
-        psutil.wait_procs(left, timeout=1)
-        left = processes_of(home)
-    return not left
-
-
 def test_a_killed_command_leaves_no_process_and_the_next_one_fails_its_run_and_goes_on(home: Path) -> None:
     with command(home) as (process, _):
         run = run_in(runs_when(process, STARTED=1, QUEUED=1), "STARTED")
-        everything = processes_of(home)
-        assert len(everything) > 8  # command, code server, daemon, run and its child, keeper, server and its own
+        assert len(processes_of(home)) > 8  # command, code server, daemon, run, keeper, server and its own
         process.kill()
-        assert all_end(home, everything)
+        assert_no_process_of(home)
     with command(home) as (process, orphaned):
         assert orphaned == [run]
         runs = runs_when(process, STARTED=1, QUEUED=0, FAILURE=1)
@@ -168,11 +135,8 @@ def test_a_killed_command_leaves_no_process_and_the_next_one_fails_its_run_and_g
 def test_after_a_kill_of_every_process_the_next_command_fails_its_run_and_goes_on(home: Path) -> None:
     with command(home) as (process, _):
         run = run_in(runs_when(process, STARTED=1), "STARTED")
-        everything = processes_of(home)
-        for victim in everything:
-            with suppress(psutil.NoSuchProcess):
-                victim.kill()
-        assert not psutil.wait_procs(everything, timeout=30)[1]
+        kill(processes_of(home))
+        assert_no_process_of(home)
     with command(home) as (_, orphaned):
         assert orphaned == [run]
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import psutil
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import centre_crop, drawn, jpeg, scaled
@@ -97,24 +95,3 @@ def assert_rows_have_their_objects(ledger: Ledger, store: ObjectStore) -> None:
         published = connection.execute("SELECT manifest_key, summary_key, gallery_key FROM published_releases")
         keys = [raw_image_key(row[0]) for row in contents] + [row[0] for row in renditions]
         assert store.missing([*keys, *(key for row in published for key in row)]) == []
-
-
-def processes_with(word: str) -> list[psutil.Process]:
-    """Processes whose environment or command holds `word`."""
-
-    def holds(process: psutil.Process) -> bool:
-        try:
-            words = [*process.cmdline(), *process.environ().values()]
-            return process.status() != psutil.STATUS_ZOMBIE and any(word in each for each in words)
-        except psutil.Error:
-            return False
-
-    return [process for process in psutil.process_iter() if holds(process)]
-
-
-def assert_no_process_with(word: str) -> None:
-    """All processes whose environment or command holds `word` end by themselves, and soon."""
-    deadline = time.monotonic() + 30
-    while left := processes_with(word):
-        assert time.monotonic() < deadline, left
-        psutil.wait_procs(left, timeout=1)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from end_to_end.killing import assert_no_process_with
 from end_to_end.ui import Ui, eventually, image_assets_dev
+from homes import assert_no_process_of
 from partner_site import PartnerSite, partner_site
 from pictures import centre_crop, drawn, jpeg
 from playwright.sync_api import sync_playwright
@@ -164,4 +164,4 @@ def test_an_orderly_stop_leaves_no_process(home: Path, served: Served) -> None:
     offer(home / "store", "alpha", "w1", [served.site.url(f"/a/{n}.jpg") for n in range(PICTURES)])
     with image_assets_dev(home, partners_file(home)) as ui:
         eventually(lambda: bool(ui.runs("ingest_catalogue", "alpha", "STARTED")), ui.log.read_text)
-    assert_no_process_with(str(home))
+    assert_no_process_of(home)

@@ -17,12 +17,12 @@ import pytest
 from end_to_end.driven_world import drive
 from end_to_end.fresh_worlds import fresh_database, world_at, write_partners
 from end_to_end.killing import (
-    assert_no_process_with,
     assert_not_asked_again,
     assert_rows_have_their_objects,
     committed,
     weeks,
 )
+from homes import assert_no_process_of
 from partner_site import PartnerSite, partner_site
 
 from resources.ledger.operations import lease
@@ -102,7 +102,7 @@ class KilledWorld:
             with lease(self.world.ledger, name, "test"):
                 pass
         assert tables == []
-        assert_no_process_with(str(self.folder))
+        assert_no_process_of(self.folder)
 
 
 @pytest.fixture(scope="module")
