@@ -116,7 +116,19 @@ def render_gallery(
         summary=summary,
         prefix=image_prefix,
         copies_shown=_COPIES_SHOWN,
+        worth_a_look=_worth_a_look(summary),
     )
+
+
+def _worth_a_look(summary: ReleaseSummary) -> dict[str, int]:
+    """What no gate stops and a person should know of, where there is any."""
+    counts = {
+        "images left out as placeholders": summary.placeholder_images,
+        "hotels with placeholders only": summary.hotels_with_placeholders_only,
+        "image groups held together weakly": summary.weak_groups,
+        "decisions that could not be obeyed": summary.decisions_disobeyed,
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def _copy(row: Mapping[Hashable, Any]) -> GalleryCopy:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from resources.ledger.connection import Connection, copy_rows
 from resources.ledger.release_tables import execute_named, named, release_table
 
-_PAGE = 20_000
+_PAGE = 10_000
 
 
 def lumas_without_looks(
@@ -38,9 +38,10 @@ def lumas_without_looks(
         rows = execute_named(
             connection,
             release_id,
-            """SELECT sha256, luma FROM {new_contents} JOIN fingerprints USING (sha256)
-               WHERE method = %s AND sha256 > %s ORDER BY sha256 LIMIT %s""",
-            [fingerprint_method, last, _PAGE],
+            """SELECT sha256, luma
+               FROM (SELECT sha256 FROM {new_contents} WHERE sha256 > %s ORDER BY sha256 LIMIT %s) AS page
+               JOIN fingerprints USING (sha256) WHERE method = %s ORDER BY sha256""",
+            [last, _PAGE, fingerprint_method],
         ).fetchall()
         if not rows:
             break

@@ -63,6 +63,14 @@ def summary(hotels: int = 3) -> ReleaseSummary:
     )
 
 
+def test_what_no_gate_stops_is_told_where_there_is_any() -> None:
+    quiet = render_gallery("2026-W45", [], summary())
+    told = render_gallery("2026-W45", [], replace(summary(), placeholder_images=1234, weak_groups=2))
+    assert "Worth a look" not in quiet
+    text = " ".join(part for part in Elements(told).text if part)
+    assert "Worth a look image groups held together weakly 2 images left out as placeholders 1,234" in text
+
+
 class Elements(HTMLParser):
     """The tags of a page with their attributes, and its text."""
 

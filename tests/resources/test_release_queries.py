@@ -8,10 +8,14 @@ import random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.ledger import Connection, Ledger, catalogues, images, release_loading, releases
+from resources.ledger import Connection, Ledger, catalogues, grouping, images, release_loading, releases
 from resources.ledger.catalogues import CatalogueVersion
+from resources.ledger.decisions import decisions_digest, forget_decision, record_decision
+from resources.ledger.explaining import explanation
+from resources.ledger.grouping import GroupedHotel, LinkRow
 from resources.ledger.images import FetchResult, FingerprintRow
 from resources.ledger.releases import DataRelease
+from resources.ledger.shards import GROUP_DIGEST, HOTELS, RANK_DIGEST, Shard
 
 METHOD = "dhash-1"
 Row = tuple[str, str, str]  # hotel, partner, accommodation
@@ -250,3 +254,77 @@ def test_a_release_is_seen_first_once_and_anew_only_with_another_file(ledger: Le
         assert known is not None
         assert (known.awaited, known.decided) == ({"p": "w2:e"}, False)
         assert first_seen() != moment
+
+
+def test_a_decision_changes_what_grouping_and_ranking_depend_on_in_exactly_the_hotels_that_show_both(
+    ledger: Ledger,
+) -> None:
+    shard = Shard("r1", "all", 0, 65_536, "grouping", "ranking")
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "x", 1), ("1", "y", 2), ("2", "x", 1), ("3", "y", 1)])
+        before = load(connection, "r1", [("H1", "p", "1"), ("H2", "p", "2"), ("H3", "p", "3")])
+        unchanged = input_digests(connection, shard)
+        a, b = sorted((content("x"), content("y")))
+        record_decision(connection, a, b, False, None)
+        release_loading.apply_decisions(connection, "r1")
+        decided = input_digests(connection, shard)
+        after = releases.data_release(connection, "r1")
+        assert after is not None
+        assert {hotel for hotel in decided if decided[hotel] != unchanged[hotel]} == {"H1"}
+        assert decided["H1"][0] != unchanged["H1"][0] != decided["H1"][1] != unchanged["H1"][1]
+        assert (after.frozen != before.frozen, after.decisions != before.decisions) == (True, True)
+
+        forget_decision(connection, a, b)
+        release_loading.apply_decisions(connection, "r1")
+        again = releases.data_release(connection, "r1")
+        assert again is not None
+        assert input_digests(connection, shard) == unchanged
+        assert (again.frozen, again.decisions) == (before.frozen, before.decisions)
+
+
+def test_a_release_that_is_loaded_again_applies_the_decisions_of_now(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "x", 1), ("1", "y", 2)])
+        load(connection, "r1", [("H1", "p", "1")])
+        a, b = sorted((content("x"), content("y")))
+        record_decision(connection, a, b, True, None)
+        known = load(connection, "r1", [("H1", "p", "1")])
+        assert known.decisions == decisions_digest(connection)
+        (hotel,) = grouping.hotel_contents(connection, Shard("r1", "all", 0, 65_536, "g", "r"), ["H1"], METHOD)
+        assert hotel.decisions == [(a, b, True)]
+
+
+def test_groups_belong_to_what_they_were_made_of_though_the_release_is_loaded_again_meanwhile(ledger: Ledger) -> None:
+    shard = Shard("r1", "all", 0, 65_536, "grouping", "ranking")
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "x", 1)])
+        load(connection, "r1", [("H1", "p", "1")])
+        (read,) = grouping.hotel_contents(connection, shard, ["H1"], METHOD)
+        has_pictures(connection, "p", [("1", "x", 1), ("1", "y", 2)])
+        load(connection, "r1", [("H1", "p", "1")], etag="e2")
+        found = GroupedHotel("H1", read.group_digest, {"g1": read.sha256s}, [], ["g1"], 1, 0)
+        grouping.record_groups(connection, [found])
+        assert grouping.ungrouped_hotels(connection, shard) == ["H1"]
+
+        (read,) = grouping.hotel_contents(connection, shard, ["H1"], METHOD)
+        a, b = read.sha256s
+        link = LinkRow("g2", a, b, "aligned", 0.75, (0.0, 0.25, 1.0, 1.0), False)
+        grouping.record_groups(
+            connection, [GroupedHotel("H1", read.group_digest, {"g2": [a, b]}, [link], ["g2"], 2, 1)]
+        )
+        assert grouping.ungrouped_hotels(connection, shard) == []
+        counts = grouping.group_counts(connection, shard)
+        assert (counts.hotels, counts.contents, counts.image_groups, counts.links) == (1, 2, 1, 1)
+        assert (counts.weak_groups, counts.split_links, counts.decisions_disobeyed) == (1, 2, 1)
+        told = explanation(connection, shard, "H1")
+        assert told is not None
+        assert (told.links, told.weak, told.split) == ([link], {"g2"}, 2)
+
+
+def input_digests(connection: Connection, shard: Shard) -> dict[str, tuple[str, str]]:
+    """hotel -> what its image groups and its priorities are kept under."""
+    rows = connection.execute(
+        f"SELECT hotel_id, {GROUP_DIGEST}::text, {RANK_DIGEST}::text {HOTELS}",  # type: ignore[arg-type]
+        shard.parameters,
+    ).fetchall()
+    return {hotel: (groups, ranks) for hotel, groups, ranks in rows}
