@@ -20,6 +20,7 @@ from obstore.exceptions import InvalidPathError
 from obstore.store import LocalStore, S3Store
 
 from resources.plain_listing import StoredObject, list_bucket, list_folder
+from resources.unfinished_files import sweep, unfinished_key
 
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 
@@ -38,18 +39,29 @@ class ObjectStore:
     url: str
     store: Any
     plain_listing: Callable[[str], Iterator[StoredObject]]
+    is_folder: bool = False
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: bytes | Path) -> None:
         """Write one object; a reader sees the old content or the new one, never a part."""
-        obstore.put(self.store, key, data)
+        if not self.is_folder:
+            obstore.put(self.store, key, data)
+            return
+        unfinished = unfinished_key()
+        obstore.put(self.store, unfinished, data)
+        obstore.rename(self.store, unfinished, key)
 
     async def put_async(self, key: str, data: bytes) -> None:
         """`put`, for the event loop."""
-        await obstore.put_async(self.store, key, data)
+        if not self.is_folder:
+            await obstore.put_async(self.store, key, data)
+            return
+        unfinished = unfinished_key()
+        await obstore.put_async(self.store, unfinished, data)
+        await obstore.rename_async(self.store, unfinished, key)
 
     def put_file(self, key: str, path: Path) -> None:
         """Upload a local file, in parts where it is large."""
-        obstore.put(self.store, key, path)
+        self.put(key, path)
 
     def get(self, key: str) -> bytes:
         """The content of one object. Raises FileNotFoundError when there is none."""
@@ -211,7 +223,8 @@ def _open_folder(url: str) -> ObjectStore:
         store = LocalStore(folder, mkdir=True)
     except OSError as error:
         raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: cannot use {folder} ({error})") from error
-    return ObjectStore(url, store, lambda key: list_folder(folder, key))
+    sweep(folder)
+    return ObjectStore(url, store, lambda key: list_folder(folder, key), is_folder=True)
 
 
 def _open_bucket(url: str, bucket: str, prefix: str) -> ObjectStore:
