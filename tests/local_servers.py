@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
@@ -20,13 +21,13 @@ SERVER_TASK = "local server"
 
 
 @asynccontextmanager
-async def serve(handler: Handler, address: str = "127.0.0.1") -> AsyncIterator[str]:
+async def serve(handler: Handler, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """`async with serve(handler) as base:` an HTTP server whose every path goes to `handler`."""
     application = web.Application()
     application.router.add_route("*", "/{tail:.*}", handler)
     runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, address, 0)
+    site = web.TCPSite(runner, address, 0, ssl_context=tls)
     await site.start()
     try:
         yield f"http://{address}:{runner.addresses[0][1]}"
