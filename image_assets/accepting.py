@@ -6,7 +6,7 @@ Does not belong here: the gates' rules (each is in its asset).
 from __future__ import annotations
 
 from resources.ledger import Ledger
-from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, accept_gate, gates
+from resources.ledger.operations import FAILED_SHARE, RENDITIONS_IN_STORE, Gate, accept_gate, gates
 
 _OF_A_RELEASE = ("image_groups", "renditions", "image_release")
 
@@ -22,6 +22,16 @@ def accept_held_catalogue(ledger: Ledger, partner_id: str, version: str) -> str 
     if held and not held[0].passed:
         return f"{partner_id}: held is version {_version(held[0])}, not {version}."
     return f"{partner_id}: no catalogue is held."
+
+
+def accept_failing_partner(ledger: Ledger, partner_id: str) -> str | None:
+    """Accept that many of a partner's images failed: the next release sees those that did not. Or a message."""
+    with ledger.connect() as connection:
+        for gate in gates(connection):
+            if gate.closed and (gate.gate, gate.partition_key) == (FAILED_SHARE, partner_id):
+                accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
+                return None
+    return f"{partner_id}: its gate {FAILED_SHARE} is not closed."
 
 
 def accept_closed_release(ledger: Ledger, release_id: str) -> str | None:

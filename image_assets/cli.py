@@ -123,17 +123,30 @@ def accept_release(release: str) -> None:
         _accept(accept_closed_release, release)
 
 
+@main.command("accept-failures")
+@click.argument("partner")
+def accept_failures(partner: str) -> None:
+    """Let the next release see the pictures of PARTNER although many of its images failed."""
+    from image_assets.accepting import accept_failing_partner
+
+    with clear_messages():
+        _accept(accept_failing_partner, partner)
+
+
 @main.command()
 @click.argument("partner")
-def retry(partner: str) -> None:
+@click.option(
+    "--reason", "reasons", multiple=True, help="Only images with this reason, rejected ones too; may be given again."
+)
+def retry(partner: str, reasons: tuple[str, ...]) -> None:
     """Give the failed images of PARTNER one more round of attempts."""
     from image_assets.services import ready_ledger
-    from resources.ledger.images import requeue_failed
+    from resources.ledger.fetch_queue import requeue
 
     with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
-        queued = requeue_failed(connection, partner)
+        queued = requeue(connection, partner, reasons or None)
     if not queued:
-        raise click.ClickException(f"{partner} has no failed images.")
+        raise click.ClickException(f"{partner} has no {' or '.join(reasons) or 'failed'} images.")
     say(f"{queued:,} images are in line again; {_TAKEN_UP}")
 
 
@@ -260,6 +273,33 @@ def gc(delete: bool, originals: bool, grace: str) -> None:
                 raise click.ClickException(f"nothing was collected: {error}") from error
     for line in report_lines(collected, delete=delete, originals=originals, grace=grace):
         say(line)
+
+
+@main.command()
+@click.argument("partner")
+def recheck(partner: str) -> None:
+    """Ask the servers of PARTNER whether pictures changed that its catalogue says nothing new of."""
+    from image_assets.services import ready_ledger
+    from resources.ledger.fetch_queue import queue_rechecks
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+        queued = queue_rechecks(connection, partner)
+    if not queued:
+        raise click.ClickException(f"{partner} has no available images that are not in line already.")
+    say(f"{queued:,} images are in line to be revalidated; {_TAKEN_UP}")
+
+
+@main.command()
+@click.argument("partner")
+@click.option("--reason", help="Only images with this reason.")
+def failures(partner: str, reason: str | None) -> None:
+    """List the images of PARTNER that are not available: outcome, reason, attempts, HTTP status, URL."""
+    from image_assets.services import ready_ledger
+    from resources.ledger.fetch_results import failures as failed_images
+
+    with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+        for image in failed_images(connection, partner, reason):
+            click.echo(f"{image.outcome}\t{image.reason}\t{image.attempts}\t{image.status or '-'}\t{image.url}")
 
 
 def _accept(accept: Callable[..., str | None], *names: str) -> None:

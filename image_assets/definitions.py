@@ -68,6 +68,13 @@ def read_methods(environment: Environment, partners: Partners) -> Methods:
         limits=_limits(partners),
         placeholders=replace(PlaceholderPolicy(), **partners.placeholders),
         max_deleted_shares={name: settings.max_deleted_share for name, settings in partners.listed.items()},
+        max_failed_shares={name: settings.max_failed_share for name, settings in partners.listed.items()},
+        recheck_after={
+            name: settings.recheck_after
+            for name, settings in partners.listed.items()
+            if settings.recheck_after is not None
+        },
+        obeying_robots_tag=frozenset(n for n, settings in partners.listed.items() if settings.obey_robots_tag),
         trust={name: settings.trust for name, settings in partners.listed.items() if settings.trust != 1.0},
     )
 

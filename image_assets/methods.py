@@ -24,7 +24,10 @@ DEFAULT_ALGORITHM = "dhash"
 
 @dataclass(frozen=True)
 class Methods:
-    """All choices that change results or gates. `trust` and `max_deleted_shares` hold the partners that are listed."""
+    """All choices that change results or gates; those of single partners hold the partners that are listed.
+
+    `recheck_after` (days) and `obeying_robots_tag` hold those that chose it.
+    """
 
     recipes: tuple[Recipe, ...]
     limits: ScreeningLimits = field(default_factory=ScreeningLimits)
@@ -33,6 +36,9 @@ class Methods:
     required: Requirements = field(default_factory=Requirements)
     trust: Mapping[str, float] = field(default_factory=dict)
     max_deleted_shares: Mapping[str, float] = field(default_factory=dict)
+    max_failed_shares: Mapping[str, float] = field(default_factory=dict)
+    recheck_after: Mapping[str, float] = field(default_factory=dict)
+    obeying_robots_tag: frozenset[str] = frozenset()
     max_lost_hotels_share: float = 0.1
     placeholders: PlaceholderPolicy = field(default_factory=PlaceholderPolicy)
 
@@ -43,6 +49,15 @@ class Methods:
     def max_deleted_share(self, partner_id: str) -> float:
         """The share of a known partner's URLs that one catalogue may delete."""
         return self.max_deleted_shares.get(partner_id, PartnerSettings.max_deleted_share)
+
+    def failed_digest(self, partner_id: str, version: str | None, etag: str | None) -> str:
+        """Names a partner's applied catalogue and the limit that its gate `failed_share` measures it by."""
+        limit = self.max_failed_shares.get(partner_id, PartnerSettings.max_failed_share)
+        return f"{version}:{etag}:{limit}"
+
+    def screening_of(self, partner_id: str) -> str:
+        """Changes when an image of the partner may be judged differently."""
+        return self.screening + ("/obey_robots_tag" if partner_id in self.obeying_robots_tag else "")
 
     @property
     def screening(self) -> str:

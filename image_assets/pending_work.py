@@ -15,10 +15,10 @@ from image_assets.hotel_groups.offered import OfferedReleases, offered_releases
 from image_assets.image_release.publishing import is_current
 from image_assets.methods import Methods, input_digest
 from image_assets.shards import stage_digest
-from resources.ledger import Connection, Ledger, pending, releases, shards
+from resources.ledger import Connection, Ledger, fetch_queue, pending, releases, shards
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.decisions import decisions_digest
-from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, gates
+from resources.ledger.operations import FAILED_SHARE, RENDITIONS_IN_STORE, Gate, gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
 from resources.ledger.releases import DataRelease
 from resources.object_store import ObjectStore
@@ -98,6 +98,8 @@ def _pending_catalogues(
 ) -> PendingWork:
     states = pending.partner_states(connection)
     outcomes = pending.catalogue_outcomes(connection, [(c.partner_id, c.version) for c in offered.newest.values()])
+    due = fetch_queue.partners_to_recheck(connection, methods.recheck_after)
+    failing = {g.partition_key: g for g in closed if g.gate == FAILED_SHARE}
     found = PendingWork()
     for partner_id in sorted(states.keys() | offered.newest.keys()):
         state = states.get(partner_id)
@@ -105,7 +107,13 @@ def _pending_catalogues(
         new_catalogue = catalogue is not None and (
             state is None or (state.version, state.etag) != (catalogue.version, catalogue.etag)
         )
-        queued = _queued(state, methods)
+        queued = _queued(partner_id, state, methods) + int(partner_id in due)
+        gate = failing.get(partner_id)
+        if gate is not None and state is not None:
+            if gate.input_digest == methods.failed_digest(partner_id, state.version, state.etag):
+                found.stopped.append(f"gate {FAILED_SHARE} of raw_images {partner_id}: {gate.message}")
+            else:  # another limit
+                queued += 1
         if catalogue is not None and new_catalogue:
             reason = _stop_reason(catalogue, outcomes.get(partner_id), methods, closed)
             if reason is None:
@@ -115,7 +123,10 @@ def _pending_catalogues(
             found.stopped.append(reason)
         if state is not None and queued:
             digest = input_digest(
-                str(state.version), methods.screening, methods.fingerprint, *(AFTER_DIFF if new_catalogue else ())
+                str(state.version),
+                methods.screening_of(partner_id),
+                methods.fingerprint,
+                *(AFTER_DIFF if new_catalogue else ()),
             )
             found.work.append(Work(INGEST, partner_id, digest, queued, AFTER_DIFF))
     return found
@@ -131,10 +142,10 @@ def _shut(closed: list[Gate], asset: str, partition_key: str, digest: str, accep
     ]
 
 
-def _queued(state: PartnerState | None, methods: Methods) -> int:
+def _queued(partner_id: str, state: PartnerState | None, methods: Methods) -> int:
     if state is None:
         return 0
-    changed = (state.screening, state.fingerprint_method) != (methods.screening, methods.fingerprint)
+    changed = (state.screening, state.fingerprint_method) != (methods.screening_of(partner_id), methods.fingerprint)
     return state.queued_fetches + state.queued_fingerprints + int(changed)
 
 
@@ -197,7 +208,7 @@ def _unsettled(
             or applied in (awaited, catalogue.digest)
             or _stop_reason(catalogue, outcomes.get(partner_id), methods, closed) is not None
         )
-        if not settled or _queued(state, methods):
+        if not settled or _queued(partner_id, state, methods):
             unsettled.append(partner_id)
     return sorted({*unsettled, *_fingerprinted_otherwise(states, methods)})
 

@@ -5,15 +5,18 @@ Does not belong here: any stage's work.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import dagster as dg
 import psycopg
 from obstore.exceptions import BaseError as ObjectStoreError
 
+from image_assets.outages import wait_out
+from resources.environment import read_environment
 from resources.ledger.connection import Connection, Ledger
 from resources.ledger.operations import Gate, LeaseHeld, lease, record_progress
 
@@ -27,11 +30,18 @@ _LOG_SECONDS = 15.0
 _ROW_SECONDS = 1.0
 
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
 class StageRun:
     """One stage at work on one partition: its ledger connection, its progress, its metadata at the end."""
 
-    def __init__(self, context: dg.AssetExecutionContext, connection: Connection, stage: str, partition_key: str):
-        self.connection = connection
+    def __init__(self, context: dg.AssetExecutionContext, ledger: Ledger, stage: str, partition_key: str):
+        self._ledger = ledger
+        self._opened = ExitStack()
+        self._asking = threading.Lock()
+        self.connection = self._opened.enter_context(ledger.connect())
         self._context = context
         self._stage = stage
         self._partition_key = partition_key
@@ -40,6 +50,29 @@ class StageRun:
         self._written = 0.0
         self._done = 0
         self._total = 0
+
+    def ask(
+        self,
+        query: Callable[Concatenate[Connection, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """One of the ledger's queries, one at a time whatever the thread; an outage is waited out (OUTAGE_WAIT).
+
+        For queries that may be done again, and never within a transaction. Raises OutageLasted.
+        """
+        patience = read_environment().outage_wait.total_seconds()
+        with self._asking:
+            return wait_out("the database", lambda: query(self.connection, *args, **kwargs), patience, self._reopen)
+
+    def _reopen(self) -> None:
+        self.close()
+        self.connection = self._opened.enter_context(self._ledger.connect())
+
+    def close(self) -> None:
+        """Give the connection back."""
+        with suppress(psycopg.Error):
+            self._opened.close()
 
     def expect(self, total: int) -> None:
         """Say how many items there are to do."""
@@ -74,9 +107,7 @@ class StageRun:
 
     def _write(self, finished: bool) -> None:
         self._written = time.time()
-        record_progress(
-            self.connection, self._stage, self._partition_key, self._done, self._total, self._started, finished
-        )
+        self.ask(record_progress, self._stage, self._partition_key, self._done, self._total, self._started, finished)
 
 
 @contextmanager
@@ -88,9 +119,9 @@ def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lea
     with (
         failing_clearly(context),
         lease(ledger, lease_name, context.run_id),
-        ledger.connect() as connection,
+        closing(StageRun(context, ledger, stage, context.partition_key)) as run,
     ):
-        yield StageRun(context, connection, stage, context.partition_key)
+        yield run
 
 
 @contextmanager
@@ -105,7 +136,10 @@ def failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
     except Exception as error:
         if _is_infrastructure_fault(error) and context.retry_number < INFRASTRUCTURE_RETRIES.max_retries:
             raise
-        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+        cause = error
+        while isinstance(cause, ExceptionGroup):  # of tasks that failed together, the first says enough
+            cause = cause.exceptions[0]
+        raise dg.Failure(f"{type(cause).__name__}: {cause}", allow_retries=False) from error
 
 
 def _is_infrastructure_fault(error: Exception) -> bool:

@@ -35,6 +35,7 @@ class Environment:
     renditions_file: Path
     hotel_shards: int
     release_wait: timedelta
+    outage_wait: timedelta
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
@@ -52,7 +53,8 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         partners_file=Path(partners_file) if partners_file else _existing(PROJECT / "partners.yaml"),
         renditions_file=Path(value("RENDITIONS_FILE") or PROJECT / "renditions.yaml"),
         hotel_shards=_shards(value("HOTEL_SHARDS") or "4"),
-        release_wait=_wait(value("RELEASE_WAIT") or "6h"),
+        release_wait=_wait("RELEASE_WAIT", value("RELEASE_WAIT") or "6h"),
+        outage_wait=_wait("OUTAGE_WAIT", value("OUTAGE_WAIT") or "5m"),
     )
 
 
@@ -73,10 +75,10 @@ def _shards(text: str) -> int:
     return int(text)
 
 
-def _wait(text: str) -> timedelta:
+def _wait(name: str, text: str) -> timedelta:
     wait = parse_time(text)
     if wait is None:
-        raise EnvironmentProblem(f"RELEASE_WAIT={text!r}: expected a time such as 90s, 15m, 6h or 1d")
+        raise EnvironmentProblem(f"{name}={text!r}: expected a time such as 90s, 15m, 6h or 1d")
     return wait
 
 

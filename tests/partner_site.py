@@ -14,10 +14,14 @@ Answer = bytes | int
 
 @dataclass
 class PartnerSite:
-    """`answers[path]` is a body, a status, or a list of them for successive requests (the last one stays)."""
+    """`answers[path]` is a body, a status, or a list of them for successive requests (the last one stays).
+
+    `headers[path]` go with every answer; with an ETag among them the site answers 304 to whoever has it already.
+    """
 
     port: int
     answers: dict[str, Answer | list[Answer]] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,7 +49,12 @@ def partner_site() -> Iterator[PartnerSite]:
         def do_GET(self) -> None:
             answer = site.next_answer(self.path)
             status, body = (200, answer) if isinstance(answer, bytes) else (answer, b"no")
+            headers = site.headers.get(self.path, {})
+            if "ETag" in headers and headers["ETag"] == self.headers.get("If-None-Match"):
+                status, body = 304, b""
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

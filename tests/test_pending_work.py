@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from end_to_end.fresh_worlds import fresh_world
 from end_to_end.world import World
+from fetch_queues import whole_queue
 from partner_site import partner_site
 from pictures import drawn, jpeg
 
@@ -31,9 +32,9 @@ from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import load_recipes
 from image_assets.shards import shard_of
 from resources.environment import PROJECT
-from resources.ledger import Ledger, catalogues, grouping, images, ranking, release_loading, releases, rendering
+from resources.ledger import Ledger, catalogues, grouping, ranking, release_loading, releases, rendering
 from resources.ledger.catalogues import CatalogueVersion
-from resources.ledger.images import FetchResult
+from resources.ledger.fetch_results import FetchResult, record_fetches
 from resources.ledger.operations import Gate, accept_gate, record_gate
 from resources.object_store import ObjectStore
 
@@ -78,9 +79,9 @@ def fetch(ledger: Ledger, partner_id: str, outcome: str, sha256: str | None = No
     with ledger.connect() as connection:
         results = [
             FetchResult(queued.fetch_key, outcome, None, 1, 200, sha256, "JPEG", 640, 480, 1)
-            for queued in images.queued_fetches(connection, partner_id, None, 100)
+            for queued in whole_queue(connection, partner_id)
         ]
-        images.record_fetches(connection, partner_id, results, METHODS.fingerprint)
+        record_fetches(connection, partner_id, results, METHODS.fingerprint)
 
 
 def hold(ledger: Ledger, catalogue: CatalogueVersion) -> None:

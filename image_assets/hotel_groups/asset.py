@@ -20,6 +20,7 @@ from image_assets.partitions import RELEASES
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, first_rejected, stage_run
 from resources.ledger import Connection, Ledger, placeholders, release_loading, releases
 from resources.ledger.decisions import decisions_digest
+from resources.ledger.release_sources import held_partners
 from resources.object_store import ObjectStore
 
 
@@ -93,6 +94,7 @@ def hotel_groups(
                 "rejected_rows": known.rejected,
                 "rejected_by_reason": dg.MetadataValue.json(releases.reject_reasons(run.connection, release_id)),
                 **first_rejected(releases.first_rejects(run.connection, release_id)),
+                "partners_held_by_failed_share": dg.MetadataValue.json(held_partners(run.connection, release_id)),
                 "unknown_partner_rows": known.unknown_partners,
                 "unknown_accommodation_rows": known.unknown_accommodations,
                 **run.finish(),

@@ -27,14 +27,11 @@ _COPIES_SHOWN = 3  # beneath a picture; further ones unfold
 
 @dataclass(frozen=True)
 class GalleryRendition:
-    """A rendition of a published picture: its recipe, key in the store, size in pixels and bytes, and format."""
+    """A rendition of a published picture: its key in the store and its size in pixels."""
 
-    recipe: str
     key: str
     width: int
     height: int
-    bytes: int
-    format: str
 
 
 @dataclass(frozen=True)
@@ -83,9 +80,7 @@ def gallery_hotels(
     parts = [str(column) for column in priorities.columns if str(column).startswith("part_")]
     renditions_of: dict[str, list[GalleryRendition]] = {}
     for row in renditions.sort_values("recipe", kind="stable").to_dict("records"):
-        rendition = GalleryRendition(
-            row["recipe"], row["key"], row["width"], row["height"], row["bytes"], row["format"]
-        )
+        rendition = GalleryRendition(row["key"], row["width"], row["height"])
         renditions_of.setdefault(row["sha256"], []).append(rendition)
     copies_of: dict[tuple[str, str], list[GalleryCopy]] = {}
     for row in members.sort_values(["partner_id", "accommodation_id", "url"], kind="stable").to_dict("records"):
@@ -113,8 +108,7 @@ def render_gallery(
     """The page as HTML: the first `GALLERY_HOTELS` of `hotels`, without scripts or anything from elsewhere.
 
     `image_prefix` is the relative URL from the page to the root of the store. Copies that are published show a
-    rendition, the others their raw image (browsers recognise its format by its content). The contact sheet at the end
-    shows the first picture in all its renditions, from small to large.
+    rendition, the others their raw image (browsers recognise its format by its content).
     """
     return _template().render(
         release_id=release_id,
@@ -123,7 +117,6 @@ def render_gallery(
         prefix=image_prefix,
         copies_shown=_COPIES_SHOWN,
         worth_a_look=_worth_a_look(summary),
-        sheet=next((picture for hotel in hotels for picture in hotel.pictures if picture.renditions), None),
     )
 
 
@@ -148,12 +141,8 @@ def _store_url(prefix: str, key: str) -> str:
 
 def _nearest(picture: GalleryPicture, width: int) -> GalleryRendition | None:
     """The smallest rendition at least so wide, else the largest; None when there is none."""
-    by_size = _by_size(picture)
+    by_size = sorted(picture.renditions, key=lambda rendition: (rendition.width, rendition.height, rendition.key))
     return next((rendition for rendition in by_size if rendition.width >= width), by_size[-1] if by_size else None)
-
-
-def _by_size(picture: GalleryPicture) -> list[GalleryRendition]:
-    return sorted(picture.renditions, key=lambda rendition: (rendition.width, rendition.height, rendition.key))
 
 
 def _picture_key(picture: GalleryPicture) -> str:
@@ -208,7 +197,6 @@ def _template() -> jinja2.Template:
         picture_key=_picture_key,
         largest_key=_largest_key,
         thumbnail_key=_thumbnail_key,
-        by_size=_by_size,
         is_web_address=_is_web_address,
     )
     return environment.get_template("gallery.html.j2")

@@ -4,28 +4,38 @@ Belongs here: the asset. The fetcher is a resource; verdicts are `screening`; mi
 """
 
 import asyncio
-import contextlib
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from functools import partial
+from typing import cast
 
 import dagster as dg
 
 from image_assets.catalogue_diffs.asset import catalogue_diffs
 from image_assets.methods import Methods
+from image_assets.outages import wait_out_async
 from image_assets.partitions import PARTNERS
-from image_assets.raw_images.downloading import Arrived, Judged, judged_batches
+from image_assets.raw_images.downloading import Arrived, Judged, Said, judged_batches
+from image_assets.raw_images.drawing import FairDrawing
+from image_assets.raw_images.failed_share import failed_share
 from image_assets.raw_images.screening import LIMIT_REASONS
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
-from resources.image_fetcher import FetchLimits, FetchRequest, fetch_all
-from resources.ledger import Ledger, images, tombstones
-from resources.ledger.images import FetchResult, QueuedFetch
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from resources.environment import read_environment
+from resources.image_fetcher import FetchRequest, HostReport, Validators, fetch_all, waiting_places
+from resources.ledger import Ledger, catalogues, fetch_queue, fetch_results, images, tombstones
+from resources.ledger.fetch_queue import QueuedFetch
+from resources.ledger.fetch_results import FetchResult
+from resources.ledger.operations import FAILED_SHARE, Gate, record_gate
+from resources.ledger.release_sources import last_passed
 from resources.object_store import ObjectStore, raw_image_key
 from resources.partners import Partners, PartnerSettings
 
-FAILED_SHARE = "failed_share"
-FAILED_SHARE_FROM = 100  # attempts; below this a share says little
-
-_PAGE = 5000
+_HOSTS_SHOWN = 20
+_OUTCOMES = ("available", "rejected", "failed", "unchanged")
+_PAGE = 1000
 _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
 
 
@@ -42,8 +52,10 @@ _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
             FAILED_SHARE,
             asset="raw_images",
             partitions_def=PARTNERS,
-            description="A warning, not a gate: more than `max_failed_share` (partners.yaml) of the partner's images "
-            "failed. Their reasons are in the metadata; the partner's next catalogue tries them again.",
+            description="More than `max_failed_share` (partners.yaml) of the partner's attempted images failed, from "
+            "100 attempts up. Releases then see the partner's pictures of the last release it passed. Their reasons: "
+            "`image-assets failures PARTNER`. It opens when the next round goes better, or by "
+            "`image-assets accept-failures PARTNER`.",
         )
     ],
     metadata={
@@ -74,96 +86,158 @@ def raw_images(
     partner_id = context.partition_key
     settings = partners.of(partner_id)
     with stage_run(context, ledger, "raw_images", f"partner:{partner_id}") as run:
-        images.requeue_for_limits(
-            run.connection,
+        run.ask(
+            fetch_queue.requeue_for_screening,
             partner_id,
-            methods.screening,
+            methods.screening_of(partner_id),
             sorted(LIMIT_REASONS),
             methods.limits.minimum_short,
             methods.limits.minimum_long,
             methods.limits.max_pixels,
+            settings.obey_robots_tag,
         )
-        run.expect(images.count_queued_fetches(run.connection, partner_id))
-        tally = asyncio.run(_download(run, partner_id, settings, store, methods))
-        outcomes = images.outcomes(run.connection, partner_id)
+        if settings.recheck_after is not None:
+            run.ask(fetch_queue.queue_rechecks, partner_id, settings.recheck_after)
+        run.expect(run.ask(fetch_queue.count_queued, partner_id))
+        report = HostReport()
+        tally = asyncio.run(_download(run, partner_id, settings, store, methods, report))
+        outcomes = run.ask(fetch_results.outcomes, partner_id)
         totals = {
             outcome: sum(count for kind, _, count in outcomes if kind == outcome)
             for outcome in ("available", "rejected", "failed")
         }
+        share, gate = _gate(run, partner_id, totals, settings, methods)
+        ended = run.finish()
         return dg.MaterializeResult(
             metadata={
                 **totals,
                 "requests": tally["requests"],
                 "fetched_bytes": tally["bytes"],
-                "newly_available": tally["available"],
-                "newly_rejected": tally["rejected"],
-                "newly_failed": tally["failed"],
+                "fetched_bytes_per_second": round(tally["bytes"] / ended["seconds"]) if ended["seconds"] else 0,
+                **{f"newly_{outcome}": tally[f"newly_{outcome}"] for outcome in _OUTCOMES},
+                "newly_by_reason": dg.MetadataValue.json(
+                    {
+                        key.removeprefix("reason:"): count
+                        for key, count in tally.most_common()
+                        if key.startswith("reason:") and count
+                    }
+                ),
                 "not_available_by_reason": dg.MetadataValue.json(
                     {f"{kind}: {why}": n for kind, why, n in outcomes if why}
                 ),
-                **run.finish(),
+                "hosts": _host_table(report),
+                **ended,
             },
-            check_results=[_failed_share(totals["available"], totals["failed"], settings)],
+            check_results=[check_result(context, gate, failed_share=share)],
         )
 
 
-def _failed_share(available: int, failed: int, settings: PartnerSettings) -> dg.AssetCheckResult:
-    """Refused content is not counted: it says nothing about the partner's servers."""
-    attempted = available + failed
-    share = failed / attempted if attempted else 0.0
-    return dg.AssetCheckResult(
-        check_name=FAILED_SHARE,
-        passed=attempted < FAILED_SHARE_FROM or share <= settings.max_failed_share,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{failed:,} of {attempted:,} attempted images failed "
-        f"({share:.0%}, limit {settings.max_failed_share:.0%} from {FAILED_SHARE_FROM} attempts up).",
-        metadata={"failed_share": round(share, 6)},
+def _gate(
+    run: StageRun, partner_id: str, totals: dict[str, int], settings: PartnerSettings, methods: Methods
+) -> tuple[float, Gate]:
+    """The share of failed images, and whether the next release may see this partner's pictures."""
+    share, passed, message = failed_share(totals["available"], totals["failed"], settings.max_failed_share)
+    if not passed:
+        earlier = run.ask(last_passed, partner_id)
+        message += (
+            f" Releases loaded now see its pictures of release {earlier}."
+            if earlier
+            else " It never passed before: releases loaded now see no picture of it."
+        )
+    digest = methods.failed_digest(partner_id, *(run.ask(catalogues.applied_catalogue, partner_id) or (None, None)))
+    gate = Gate("raw_images", partner_id, FAILED_SHARE, digest, passed, message)
+    return round(share, 6), run.ask(record_gate, gate)
+
+
+def _host_table(report: HostReport) -> dg.TableMetadataValue:
+    """The busiest hosts of this run; latencies are milliseconds until an answer began, `state` is the last one."""
+    rows = [
+        {name: value if value is not None else "" for name, value in asdict(row).items()}
+        for row in report.rows(_HOSTS_SHOWN)
+    ]
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in rows],
+        dg.TableSchema([dg.TableColumn(name) for name in (rows[0] if rows else ())]),
     )
 
 
 async def _download(
-    run: StageRun, partner_id: str, settings: PartnerSettings, store: ObjectStore, methods: Methods
-) -> dict[str, int]:
-    tally = dict.fromkeys(("requests", "bytes", "available", "rejected", "failed"), 0)
-    after: str | None = None
-    # Page by page, so that memory is flat however long the queue.
-    while page := await asyncio.to_thread(images.queued_fetches, run.connection, partner_id, after, _PAGE):
-        after = page[-1].fetch_key
-        async for batch in judged_batches(_arrivals(page, settings, store), methods.limits, _JUDGED_AT_ONCE):
+    run: StageRun, partner_id: str, settings: PartnerSettings, store: ObjectStore, methods: Methods, report: HostReport
+) -> Counter[str]:
+    """Everything that is queued, page by page, so that memory is flat however long the queue. What came of it."""
+    tally: Counter[str] = Counter()
+    for arrivals in (_stored(run, partner_id, store), _fetched(run, partner_id, settings, report)):
+        async for batch in judged_batches(arrivals, methods.limits, _JUDGED_AT_ONCE):
             await _keep(run, partner_id, store, batch, methods.fingerprint)
             for judged in batch:
-                tally[judged.outcome] += 1
+                tally[f"newly_{judged.outcome}"] += 1
+                tally[f"reason:{judged.reason}"] += judged.reason is not None
                 tally["requests"] += judged.attempts
-                tally["bytes"] += len(judged.data)
-            run.advance(len(batch))
+                tally["bytes"] += judged.arrived_bytes if judged.attempts else 0
+            await asyncio.to_thread(run.advance, len(batch))
     return tally
 
 
-async def _arrivals(page: list[QueuedFetch], settings: PartnerSettings, store: ObjectStore) -> AsyncIterator[Arrived]:
-    """What the store has already (only the limits changed), then what the partner's servers answer."""
-    requests = []
-    for queued in page:
-        if queued.sha256 is not None:
-            with contextlib.suppress(FileNotFoundError):
-                data = await store.get_async(raw_image_key(queued.sha256))
+async def _stored(run: StageRun, partner_id: str, store: ObjectStore) -> AsyncIterator[Arrived]:
+    """What the store has already: only the limits changed."""
+    after: str | None = None
+    while page := await asyncio.to_thread(run.ask, fetch_queue.queued_in_store, partner_id, after, _PAGE):
+        after = page[-1].fetch_key
+        for queued in page:
+            key = raw_image_key(str(queued.sha256))
+            try:
+                data = await wait_out_async("the store", partial(store.get_async, key), _patience())
+            except FileNotFoundError:
+                await asyncio.to_thread(run.ask, fetch_queue.fetch_instead, partner_id, [queued.fetch_key])
+            else:
                 yield Arrived(queued.fetch_key, data, None, True, 0, None)
-                continue
-        requests.append(FetchRequest(queued.fetch_key, queued.url))
-    async for fetched in fetch_all(requests, settings, FetchLimits()):
-        yield Arrived(str(fetched.key), fetched.data, fetched.reason, fetched.final, fetched.attempts, fetched.status)
+
+
+async def _fetched(
+    run: StageRun, partner_id: str, settings: PartnerSettings, report: HostReport
+) -> AsyncIterator[Arrived]:
+    """What the partner's servers answer."""
+    drawing = FairDrawing[QueuedFetch](
+        hosts=lambda after, limit: asyncio.to_thread(run.ask, fetch_queue.queued_hosts, partner_id, after, limit),
+        pages=lambda after, limits: asyncio.to_thread(run.ask, fetch_queue.queued_fetches, partner_id, after, limits),
+        places=waiting_places(settings),
+    )
+
+    async def requests() -> AsyncIterator[FetchRequest]:
+        async for queued in drawing.images():
+            yield FetchRequest(queued, queued.url, Validators(queued.etag, queued.last_modified))
+
+    async with aclosing(fetch_all(requests(), settings, report=report)) as fetching:
+        async for fetched in fetching:
+            queued = cast(QueuedFetch, fetched.key)
+            drawing.ended(queued)
+            yield Arrived(
+                queued.fetch_key,
+                fetched.data,
+                fetched.reason,
+                fetched.final,
+                fetched.attempts,
+                fetched.status,
+                Said(fetched.validators.etag, fetched.validators.last_modified, fetched.robots_tag),
+            )
 
 
 async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[Judged], method: str) -> None:
     """Objects first, then the rows that refer to them."""
     contents = {judged.sha256: judged.data for judged in batch if judged.sha256 is not None}
-    await asyncio.to_thread(tombstones.claim, run.connection, [raw_image_key(sha256) for sha256 in contents])
-    known = await asyncio.to_thread(images.known_contents, run.connection, list(contents))
+    await asyncio.to_thread(run.ask, tombstones.claim, [raw_image_key(sha256) for sha256 in contents])
+    known = await asyncio.to_thread(run.ask, images.known_contents, list(contents))
     async with asyncio.TaskGroup() as group:
         for sha256, data in contents.items():
             if sha256 not in known:
-                group.create_task(store.put_async(raw_image_key(sha256), data))
+                put = partial(store.put_async, raw_image_key(sha256), data)
+                group.create_task(wait_out_async("the store", put, _patience()))
     results = [_result(judged) for judged in batch]
-    await asyncio.to_thread(images.record_fetches, run.connection, partner_id, results, method)
+    await asyncio.to_thread(run.ask, fetch_results.record_fetches, partner_id, results, method)
+
+
+def _patience() -> float:
+    return read_environment().outage_wait.total_seconds()
 
 
 def _result(judged: Judged) -> FetchResult:
@@ -179,4 +253,7 @@ def _result(judged: Judged) -> FetchResult:
         screening.width if screening else None,
         screening.height if screening else None,
         len(judged.data),
+        judged.said.etag,
+        judged.said.last_modified,
+        judged.said.robots_tag,
     )

@@ -20,8 +20,23 @@ BATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
+class Said:
+    """What the server said with an image: its validators, and the directives by which it opts out."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    robots_tag: str | None = None
+
+
+NOTHING_SAID = Said()
+
+
+@dataclass(frozen=True)
 class Arrived:
-    """Bytes of one queued image, or why there are none. `final`: a refusal, never asked for again."""
+    """Bytes of one queued image, or why there are none. `final`: a refusal, never asked for again.
+
+    Without bytes and without a reason the image is `unchanged` since it was fetched before.
+    """
 
     fetch_key: str
     data: bytes | None
@@ -29,11 +44,15 @@ class Arrived:
     final: bool
     attempts: int
     status: int | None
+    said: Said = NOTHING_SAID
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The outcome of one queued image; `data` is kept (stored) only when `sha256` is set."""
+    """The outcome of one queued image: `available`, `rejected`, `failed` or `unchanged`.
+
+    `data` is kept (stored) only when `sha256` is set; `arrived_bytes` is what came, kept or not.
+    """
 
     fetch_key: str
     outcome: str
@@ -43,13 +62,15 @@ class Judged:
     screening: Screening | None = None
     sha256: str | None = None
     data: bytes = b""
+    arrived_bytes: int = 0
+    said: Said = NOTHING_SAID
 
 
 def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:
     """Screen what arrived. Bytes are kept when accepted, or refused for a limit that may change one day."""
     if arrived.data is None:
-        outcome = "rejected" if arrived.final else "failed"
-        return Judged(arrived.fetch_key, outcome, arrived.reason, arrived.attempts, arrived.status)
+        outcome = "unchanged" if arrived.reason is None else "rejected" if arrived.final else "failed"
+        return Judged(arrived.fetch_key, outcome, arrived.reason, arrived.attempts, arrived.status, said=arrived.said)
     screening = screen(arrived.data, limits)
     outcome = "available" if screening.accepted else "rejected"
     keep = screening.accepted or screening.reason in LIMIT_REASONS
@@ -62,6 +83,8 @@ def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:
         screening,
         hashlib.sha256(arrived.data).hexdigest() if keep else None,
         arrived.data if keep else b"",
+        len(arrived.data),
+        arrived.said,
     )
 
 

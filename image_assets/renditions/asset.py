@@ -129,7 +129,6 @@ def renditions(
                 "published_images": published,
                 "renditions_made": counts["made"],
                 "renditions_made_bytes": counts["bytes"],
-                "renditions_above_max_bytes": counts["too_large"],
                 "unrenderable_images": len(failures),
                 "lost_originals": counts["lost"],
                 **size_metadata(sizes, {recipe.name: recipe.format for recipe in methods.recipes}),
@@ -158,12 +157,7 @@ def _record(connection: Connection, batch: list[Made], recipes_digest: str) -> C
     rendering.record_renditions(connection, rows, failures, recipes_digest)
     lost = [made.sha256 for made in batch if made.lost]
     images.forget_contents(connection, lost)
-    return Counter(
-        made=len(rows),
-        bytes=sum(row.bytes for row in rows),
-        lost=len(lost),
-        too_large=sum(made.too_large for made in batch),
-    )
+    return Counter(made=len(rows), bytes=sum(row.bytes for row in rows), lost=len(lost))
 
 
 def _renderable(published: int, failures: list[tuple[str, str, bool]]) -> tuple[bool, str]:

@@ -46,8 +46,7 @@ class Wanted:
 class Made:
     """What came of one content: all its renditions, stored; or why there are none.
 
-    lost: the original was not there. flawed: the failure is ours, a rendition did not pass its check. too_large: how
-    many renditions are above their recipe's `max_bytes` in the lowest quality allowed.
+    lost: the original was not there. flawed: the failure is ours, a rendition did not pass its check.
     """
 
     sha256: str
@@ -55,7 +54,6 @@ class Made:
     failure: str | None = None
     lost: bool = False
     flawed: bool = False
-    too_large: int = 0
 
 
 class ByteBudget:
@@ -89,7 +87,7 @@ def made_of(
     free.
     """
     uploading = ByteBudget(UPLOAD_BYTES_AT_ONCE)
-    window: deque[tuple[Wanted, Future[tuple[Made, list[Future[None]]]]]] = deque()
+    window: deque[tuple[Wanted, Future[Made | tuple[list[RenditionRow], list[Future[None]]]]]] = deque()
 
     def upload(key: str, data: bytes) -> None:
         try:
@@ -97,28 +95,32 @@ def made_of(
         finally:
             uploading.give_back(len(data))
 
-    def make(content: Wanted, reading: Future[bytes]) -> tuple[Made, list[Future[None]]]:
+    def make(content: Wanted, reading: Future[bytes]) -> Made | tuple[list[RenditionRow], list[Future[None]]]:
         try:
             results = render(reading.result(), content.recipes)
         except RenderingFailed as trouble:
-            return Made(content.sha256, failure=str(trouble)), []
+            return Made(content.sha256, failure=str(trouble))
         except FileNotFoundError:
-            return Made(content.sha256, lost=True), []
+            return Made(content.sha256, lost=True)
         if flaw := _first_flaw(content.recipes, results):
-            return Made(content.sha256, failure=flaw, flawed=True), []
-        rows = tuple(_row(content.sha256, recipe, results[recipe.name]) for recipe in content.recipes)
-        uploads = []
-        for row in rows:
-            uploading.take(row.bytes)
-            uploads.append(transfers.submit(upload, row.key, results[row.recipe].data))
-        too_large = sum(results[row.recipe].too_large for row in rows)
-        return Made(content.sha256, rows, too_large=too_large), uploads
+            return Made(content.sha256, failure=flaw, flawed=True)
+        stored, uploads = [], []
+        for recipe in content.recipes:
+            rendition = results[recipe.name]
+            stored.append(_stored(content.sha256, recipe, rendition))
+            uploading.take(len(rendition.data))
+            uploads.append(transfers.submit(upload, stored[-1].key, rendition.data))
+        return stored, uploads
 
     def finish() -> Made:
-        made, uploads = window.popleft()[1].result()
+        content, making = window.popleft()
+        result = making.result()
+        if isinstance(result, Made):
+            return result
+        stored, uploads = result
         for each in uploads:
             each.result()
-        return made
+        return Made(content.sha256, tuple(stored))
 
     # Rendering ends before the transfers it hands out.
     with ThreadPoolExecutor(UPLOADS) as transfers, ThreadPoolExecutor(RENDERERS) as renderers:
@@ -149,7 +151,7 @@ def _first_flaw(recipes: Sequence[Recipe], results: Mapping[str, Rendition]) -> 
     return None
 
 
-def _row(sha256: str, recipe: Recipe, rendition: Rendition) -> RenditionRow:
+def _stored(sha256: str, recipe: Recipe, rendition: Rendition) -> RenditionRow:
     return RenditionRow(
         sha256,
         recipe.name,

@@ -24,7 +24,7 @@ def jpeg_counterparts(recipes: Sequence[Recipe]) -> dict[str, str]:
 
 
 def _box(recipe: Recipe) -> object:
-    return recipe.width, recipe.height, recipe.crop, recipe.enlarge
+    return recipe.width, recipe.height
 
 
 def size_metadata(sizes: Iterable[RecipeSizes], formats: Mapping[str, str]) -> dict[str, int | float]:

@@ -17,7 +17,7 @@ import heapq
 import random
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiohttp.abc import AbstractResolver
@@ -93,7 +93,7 @@ async def fetch_all(
     names: AbstractResolver | None = None,
     certificates: ssl.SSLContext | None = None,
     report: HostReport | None = None,
-) -> AsyncIterator[Fetched]:
+) -> AsyncGenerator[Fetched, None]:
     """Fetch images of one partner, within its settings; each request gives one Fetched, in the order they end.
 
     An image's trouble is always a value. What raises is the caller's: its source of requests, or a partner's header

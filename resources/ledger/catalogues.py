@@ -184,7 +184,7 @@ def apply(connection: Connection, catalogue: CatalogueVersion, counts: DiffCount
                        excluded.category, excluded.width, excluded.height)""",
             [partner_id],
         )
-        for table in ("fetch_results", "fetch_queue"):
+        for table in ("fetch_results", "fetch_headers", "fetch_queue"):
             connection.execute(
                 sql.SQL(
                     """DELETE FROM {table} AS known

@@ -20,6 +20,8 @@ from resources.ledger.connection import Connection, Ledger
 
 # Opens by itself when the renditions it missed are made again, so two stages know its name.
 RENDITIONS_IN_STORE = "renditions_in_store"
+# Closed, it does not stop its partner: a release then sees the partner's pictures of an earlier one.
+FAILED_SHARE = "failed_share"
 
 LEASE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10

@@ -14,6 +14,7 @@ from psycopg import sql
 from resources.ledger.connection import Connection, copy_rows
 from resources.ledger.decisions import find_decided_pairs, record_decided_pairs
 from resources.ledger.placeholders import record_placeholders
+from resources.ledger.release_sources import choose_sources, take_from_earlier
 from resources.ledger.release_tables import STAGING, execute_named, release_table
 
 
@@ -90,9 +91,11 @@ def reject_repeated_accommodations(connection: Connection, release_id: str, file
 def freeze_images(connection: Connection, release_id: str, method: str) -> None:
     """Write which images the release sees: those that are available and have their fingerprint now.
 
+    Of partners whose gate `failed_share` is closed, those that an earlier release saw.
     `bucket` is the first 16 bits of md5(hotel_id). No placeholder is known yet.
     """
     execute_named(connection, release_id, "DROP TABLE IF EXISTS {new_images}, {new_placeholders}")
+    choose_sources(connection, release_id)
     execute_named(
         connection,
         release_id,
@@ -112,9 +115,13 @@ def freeze_images(connection: Connection, release_id: str, method: str) -> None:
                JOIN catalogue_entries AS entry USING (partner_id, accommodation_id)
                JOIN fetch_results AS result USING (partner_id, fetch_key)
                WHERE result.outcome = 'available' AND EXISTS (
-                   SELECT FROM fingerprints AS known WHERE known.sha256 = result.sha256 AND known.method = %s)""",
-            [release_id, method],
+                   SELECT FROM fingerprints AS known WHERE known.sha256 = result.sha256 AND known.method = %s)
+                   AND NOT EXISTS (
+                       SELECT FROM release_partners AS held
+                       WHERE held.release_id = %s AND held.partner_id = listed.partner_id AND NOT held.passed)""",
+            [release_id, method, release_id],
         )
+        take_from_earlier(connection, release_id, method)
 
 
 def freeze_hotels(connection: Connection, release_id: str, etag: str) -> None:

@@ -165,7 +165,7 @@ def drop_releases_before(connection: Connection, release_id: str) -> list[str]:
                     sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(release_table(parent, old)))
                 )
             connection.execute("DELETE FROM shard_builds WHERE release_id = %s", [old])
-            for table in ("release_decisions", "release_placeholders"):
+            for table in ("release_decisions", "release_partners", "release_placeholders"):
                 connection.execute(sql.SQL("DELETE FROM {} WHERE release_id = %s").format(sql.Identifier(table)), [old])
             connection.execute(
                 "UPDATE data_releases SET outcome = NULL, decided_etag = NULL, frozen = NULL WHERE release_id = %s",

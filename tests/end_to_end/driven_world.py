@@ -24,6 +24,8 @@ from end_to_end.fresh_worlds import world_at
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from image_assets.pending_work import INGEST, Work
+
 _WRITE = re.compile(
     r"\s*(INSERT INTO|UPDATE|DELETE FROM|DROP TABLE|ALTER TABLE|ANALYZE|CREATE \w+(?: \w+)?|COPY) (\S+)"
 )
@@ -56,6 +58,14 @@ def drive(
     world_at(store_url, database_url, partners_file).settle()
     if trace is not None:
         trace.write_text(json.dumps(places.passed))
+
+
+def download(store_url: str, database_url: str, partners_file: Path, partner_id: str) -> None:
+    """Apply the partner's catalogue and download its pictures, nothing else."""
+    os.environ["IMAGE_ASSETS_HOME"] = str(partners_file.parent)
+    world = world_at(store_url, database_url, partners_file)
+    result = world.materialise(Work(INGEST, partner_id, "", 0, ("catalogue_diffs", "raw_images")))
+    assert result.success
 
 
 def watch(places: Places) -> None:
@@ -102,6 +112,16 @@ def watch(places: Places) -> None:
         places.passing("delete objects")
         return result
 
+    def rename_object(store: Any, key: str, target: str, *arguments: Any, **options: Any) -> Any:
+        result = original["rename"](store, key, target, *arguments, **options)
+        put(target)
+        return result
+
+    async def rename_object_async(store: Any, key: str, target: str, *arguments: Any, **options: Any) -> Any:
+        result = await original["rename_async"](store, key, target, *arguments, **options)
+        put(target)
+        return result
+
     original: dict[str, Callable[..., Any]] = {
         "execute": psycopg.Connection.execute,
         "transaction": psycopg.Transaction.__exit__,
@@ -109,6 +129,8 @@ def watch(places: Places) -> None:
         "put": obstore.put,
         "put_async": obstore.put_async,
         "delete": obstore.delete,
+        "rename": obstore.rename,
+        "rename_async": obstore.rename_async,
     }
     psycopg.Connection.execute = execute  # type: ignore[method-assign]
     psycopg.Transaction.__exit__ = leave_transaction  # type: ignore[method-assign]
@@ -116,3 +138,5 @@ def watch(places: Places) -> None:
     obstore.put = put_object
     obstore.put_async = put_object_async
     obstore.delete = delete_objects
+    obstore.rename = rename_object
+    obstore.rename_async = rename_object_async

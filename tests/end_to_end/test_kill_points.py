@@ -102,6 +102,7 @@ class KilledWorld:
             with lease(self.world.ledger, name, "test"):
                 pass
         assert tables == []
+        assert list((self.folder / "store" / ".writing").iterdir()) == []
         assert_no_process_of(self.folder)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from resources.ledger import Connection, Ledger, catalogues, images
+from fetch_queues import whole_queue
+
+from resources.ledger import Connection, Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion, DiffCounts
-from resources.ledger.images import FetchResult
+from resources.ledger.fetch_results import FetchResult, record_fetches
 
 Entry = tuple[str, str, str | None]  # accommodation, url, version
 
@@ -30,16 +32,16 @@ def apply(connection: Connection, version: str, entries: list[Entry]) -> DiffCou
 
 
 def queued(connection: Connection) -> list[str]:
-    return sorted(fetch.url for fetch in images.queued_fetches(connection, "ünï", None, 100))
+    return sorted(fetch.url for fetch in whole_queue(connection, "ünï"))
 
 
 def finish(connection: Connection, outcome: str) -> None:
     """Give every queued image of the partner the same outcome."""
     results = [
         FetchResult(fetch.fetch_key, outcome, None, 1, None, None, None, None, None, 0)
-        for fetch in images.queued_fetches(connection, "ünï", None, 100)
+        for fetch in whole_queue(connection, "ünï")
     ]
-    images.record_fetches(connection, "ünï", results, "dhash-1")
+    record_fetches(connection, "ünï", results, "dhash-1")
 
 
 def test_the_diff_tells_new_updated_deleted_and_unchanged_urls_apart(ledger: Ledger) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 
+from fetch_queues import whole_queue
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +13,11 @@ from resources.ledger import Connection, Ledger, catalogues, grouping, images, r
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.decisions import decisions_digest, forget_decision, record_decision
 from resources.ledger.explaining import explanation
+from resources.ledger.fetch_results import FetchResult, record_fetches
 from resources.ledger.grouping import GroupedHotel, LinkRow
-from resources.ledger.images import FetchResult, FingerprintRow
+from resources.ledger.images import FingerprintRow
+from resources.ledger.operations import FAILED_SHARE, Gate, accept_gate, record_gate
+from resources.ledger.release_sources import held_partners, last_passed
 from resources.ledger.releases import DataRelease
 from resources.ledger.shards import GROUP_DIGEST, HOTELS, RANK_DIGEST, Shard
 
@@ -41,10 +45,10 @@ def fetch(connection: Connection, partner_id: str, outcome: str = "available", u
     """Give what the partner has queued (only `url`) an outcome."""
     results = [
         FetchResult(q.fetch_key, outcome, None, 1, 200, content(q.url), "JPEG", 640, 480, 1)
-        for q in images.queued_fetches(connection, partner_id, None, 1000)
+        for q in whole_queue(connection, partner_id)
         if url in (None, q.url)
     ]
-    images.record_fetches(connection, partner_id, results, METHOD)
+    record_fetches(connection, partner_id, results, METHOD)
 
 
 def fingerprint(connection: Connection, partner_id: str, method: str = METHOD, failing: str | None = None) -> None:
@@ -107,6 +111,56 @@ def test_a_release_sees_the_images_of_its_hotels_that_are_available_and_nothing_
         assert seen(connection, "r1") == [("H1", "ünï", "$abc", "good")]
     assert (known.hotels, known.accommodations, known.images) == (3, 3, 1)
     assert (known.unknown_partners, known.unknown_accommodations) == (1, 2)
+
+
+def judge(connection: Connection, partner_id: str, passed: bool) -> None:
+    record_gate(connection, Gate("raw_images", partner_id, FAILED_SHARE, "digest", passed, "why"))
+
+
+def test_a_partner_whose_gate_is_closed_is_seen_as_in_the_last_release_it_passed(ledger: Ledger) -> None:
+    rows = [("H1", "p", "1"), ("H1", "q", "1")]
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "old", 1), ("2", "old2", 1)])
+        has_pictures(connection, "q", [("1", "q-old", 1)])
+        load(connection, "r1", rows)
+        has_pictures(connection, "p", [("1", "new", 1)])
+        has_pictures(connection, "q", [("1", "q-new", 1)])
+        judge(connection, "p", passed=False)
+        load(connection, "r2", rows)
+        assert seen(connection, "r2") == [("H1", "p", "1", "old"), ("H1", "q", "1", "q-new")]
+        assert held_partners(connection, "r2") == {"p": "r1"}
+        load(connection, "r3", [("H2", "p", "2"), *rows])
+        assert "old2" not in {url for *_, url in seen(connection, "r3")}, "r1 had no hotel with 2"
+        judge(connection, "p", passed=True)
+        load(connection, "r4", rows)
+        assert seen(connection, "r4") == [("H1", "p", "1", "new"), ("H1", "q", "1", "q-new")]
+        assert last_passed(connection, "p") == "r4"
+
+
+def test_the_pictures_of_the_last_release_that_passed_are_carried_on_when_it_is_dropped(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "old", 1)])
+        load(connection, "r1", [("H1", "p", "1")])
+        has_pictures(connection, "p", [("1", "new", 1)])
+        judge(connection, "p", passed=False)
+        for release_id in ("r2", "r3"):
+            load(connection, release_id, [("H1", "p", "1")])
+        releases.drop_releases_before(connection, "r2")
+        load(connection, "r4", [("H1", "p", "1")])
+        assert held_partners(connection, "r4") == {"p": "r2"}
+        assert seen(connection, "r4") == [("H1", "p", "1", "old")]
+
+
+def test_a_partner_that_never_passed_is_not_seen_until_somebody_accepts_it(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", "url", 1)])
+        judge(connection, "p", passed=False)
+        load(connection, "r1", [("H1", "p", "1")])
+        assert seen(connection, "r1") == []
+        assert held_partners(connection, "r1") == {"p": None}
+        assert accept_gate(connection, "raw_images", "p", FAILED_SHARE, "digest")
+        load(connection, "r2", [("H1", "p", "1")])
+        assert seen(connection, "r2") == [("H1", "p", "1", "url")]
 
 
 def test_an_image_without_its_fingerprint_is_not_seen_whether_it_is_to_come_or_cannot_be(ledger: Ledger) -> None:

@@ -1,0 +1,184 @@
+"""The ledger's queries on what came of fetches: micro-batches of results, what servers said, and what failed.
+
+Does not belong here: the queue (fetch_queue), contents and fingerprints (images), screening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from resources.ledger.connection import Connection, copy_rows
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """What came of one queued image. With `sha256` (hex) its bytes are kept, in `format`, `width` x `height` pixels.
+
+    `outcome`: `available`, `rejected`, `failed`, or `unchanged` when a revalidated picture is as it was.
+    """
+
+    fetch_key: str
+    outcome: str
+    reason: str | None
+    attempts: int
+    status: int | None
+    sha256: str | None
+    format: str | None
+    width: int | None
+    height: int | None
+    bytes: int
+    etag: str | None = None
+    last_modified: str | None = None
+    robots_tag: str | None = None
+
+
+class Failure(NamedTuple):
+    """An image that is not available; `url` is shown without user name and password."""
+
+    outcome: str
+    reason: str
+    attempts: int
+    status: int | None
+    url: str
+
+
+def record_fetches(connection: Connection, partner_id: str, results: Sequence[FetchResult], method: str) -> None:
+    """Write a micro-batch in one transaction: contents, results, the fingerprint queue; and shorten the fetch queue.
+
+    The objects must be durable in the store before. An image that left the catalogue meanwhile is forgotten. A picture
+    that is unchanged, or could not be revalidated, keeps its result; one whose content was lost meanwhile stays queued.
+    Doing it again changes nothing.
+    """
+    kept = {r.sha256: r for r in results if r.sha256 is not None}
+    with connection.transaction():
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """INSERT INTO raw_images (sha256, format, width, height, bytes)
+                   VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+                [(bytes.fromhex(s), r.format, r.width, r.height, r.bytes) for s, r in sorted(kept.items())],
+            )
+        known = _known_pictures(connection, partner_id, [r for r in results if r.outcome in ("unchanged", "failed")])
+        over = [r for r in results if r.outcome != "unchanged" or r.fetch_key in known]
+        done = connection.execute(
+            """DELETE FROM fetch_queue WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[])
+               RETURNING fetch_key::text""",
+            [partner_id, [r.fetch_key for r in over]],
+        ).fetchall()
+        still_wanted = {row[0] for row in done}
+        _touch_headers(connection, partner_id, [r for r in over if r.fetch_key in known & still_wanted])
+        new = [r for r in over if r.fetch_key in still_wanted - known]
+        _replace_results(connection, partner_id, new)
+        _replace_headers(connection, partner_id, new)
+        connection.execute(
+            """INSERT INTO fingerprint_queue (partner_id, sha256)
+               SELECT DISTINCT %(partner)s, content FROM unnest(%(contents)s::bytea[]) AS content
+               WHERE NOT EXISTS (SELECT FROM fingerprints WHERE sha256 = content AND method = %(method)s)
+                   AND NOT EXISTS (SELECT FROM fingerprint_failures WHERE sha256 = content AND method = %(method)s)
+               ON CONFLICT DO NOTHING""",
+            {
+                "partner": partner_id,
+                "method": method,
+                "contents": [bytes.fromhex(r.sha256) for r in results if r.sha256 and r.outcome == "available"],
+            },
+        )
+
+
+def _known_pictures(connection: Connection, partner_id: str, results: Sequence[FetchResult]) -> set[str]:
+    """Those that are available already. Locked: whoever finds their content lost waits, and then queues them anew."""
+    rows = connection.execute(
+        """SELECT fetch_key::text FROM fetch_results
+           WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[]) AND outcome = 'available'
+           ORDER BY fetch_key FOR UPDATE""",
+        [partner_id, [r.fetch_key for r in results]],
+    )
+    return {row[0] for row in rows}
+
+
+def _replace_results(connection: Connection, partner_id: str, results: Collection[FetchResult]) -> None:
+    connection.execute(
+        "DELETE FROM fetch_results WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[])",
+        [partner_id, [r.fetch_key for r in results]],
+    )
+    copy_rows(
+        connection,
+        "fetch_results",
+        ("partner_id", "fetch_key", "outcome", "reason", "attempts", "status", "sha256"),
+        (
+            (
+                partner_id,
+                r.fetch_key,
+                r.outcome,
+                r.reason,
+                r.attempts,
+                r.status,
+                bytes.fromhex(r.sha256) if r.sha256 else None,
+            )
+            for r in results
+        ),
+    )
+
+
+def _replace_headers(connection: Connection, partner_id: str, results: Collection[FetchResult]) -> None:
+    """What a server said goes with what it sent; pictures judged again from the store keep theirs."""
+    asked = [r for r in results if r.attempts]
+    connection.execute(
+        "DELETE FROM fetch_headers WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[])",
+        [partner_id, [r.fetch_key for r in asked]],
+    )
+    connection.execute(
+        """INSERT INTO fetch_headers (partner_id, fetch_key, etag, last_modified, robots_tag, checked_at)
+           SELECT %s, fetch_key, etag, last_modified, robots_tag, CASE WHEN available THEN now() END
+           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bool[])
+               AS said (fetch_key, etag, last_modified, robots_tag, available)
+           WHERE available OR robots_tag IS NOT NULL""",
+        [partner_id, *_columns(asked), [r.outcome == "available" for r in asked]],
+    )
+
+
+def _touch_headers(connection: Connection, partner_id: str, results: Collection[FetchResult]) -> None:
+    connection.execute(
+        """UPDATE fetch_headers AS known SET checked_at = now(),
+               etag = coalesce(said.etag, known.etag),
+               last_modified = coalesce(said.last_modified, known.last_modified)
+           FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[])
+               AS said (fetch_key, etag, last_modified, robots_tag)
+           WHERE known.partner_id = %s AND known.fetch_key = said.fetch_key""",
+        [*_columns(results), partner_id],
+    )
+
+
+def _columns(results: Collection[FetchResult]) -> list[list[str | None]]:
+    return [
+        [r.fetch_key for r in results],
+        [r.etag for r in results],
+        [r.last_modified for r in results],
+        [r.robots_tag for r in results],
+    ]
+
+
+def outcomes(connection: Connection, partner_id: str) -> list[tuple[str, str | None, int]]:
+    """The partner's images by (outcome, reason), most frequent first."""
+    return connection.execute(
+        """SELECT outcome, reason, count(*) FROM fetch_results WHERE partner_id = %s
+           GROUP BY outcome, reason ORDER BY count(*) DESC, outcome, reason""",
+        [partner_id],
+    ).fetchall()
+
+
+def failures(connection: Connection, partner_id: str, reason: str | None = None) -> Iterator[Failure]:
+    """The partner's images that are not available, by reason and URL; with `reason` those of one. In flat memory."""
+    with connection.transaction(), connection.cursor("failures") as cursor:
+        cursor.execute(
+            """SELECT outcome, reason, attempts, status, regexp_replace(url, '//[^/?#]*@', '//') AS shown
+               FROM fetch_results AS result JOIN (
+                   SELECT DISTINCT fetch_key, url FROM catalogue_entries WHERE partner_id = %(partner)s) AS entry
+                   USING (fetch_key)
+               WHERE partner_id = %(partner)s AND outcome <> 'available'
+                   AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+               ORDER BY outcome, reason, shown""",
+            {"partner": partner_id, "reason": reason},
+        )
+        for row in cursor:
+            yield Failure(*row)
