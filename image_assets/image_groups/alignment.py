@@ -35,7 +35,8 @@ from image_assets.image_groups.windows import PROBES, SPANS, window_hashes
 
 _REACH = 4  # pixels around one, whose mean is taken off and whose mean detail it is measured by
 _NOISE = np.float32(2.0)  # grey values; details below are noise
-_BORDER_RANGE = 8  # grey values that a border differs in
+_BORDER_RANGE = 4  # grey values that a border differs in
+_LEAST_INSIDE = 16  # pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +44,14 @@ class Pictures:
     """What comparing needs of n thumbnails.
 
     luma: (n, 40, 40) as they are. smooth: the same, smoothed against the pixel grid. details: evened, see the module.
-    hashes: (n, 1849) of their windows. mirrored: the same of their mirror images, if they are to be compared as well.
+    hashes: (n, 1849) of their windows. frames: (n, 4) what lies inside their borders. mirrored: the same of their mirror images, if they are to be compared as well.
     """
 
     luma: NDArray[np.uint8]
     smooth: Floats
     details: Floats
     hashes: NDArray[np.uint64]
+    frames: NDArray[np.float64]
     mirrored: Pictures | None
 
     def __len__(self) -> int:
@@ -60,7 +62,11 @@ def describe(luma: NDArray[np.uint8], mirrored: bool = False) -> Pictures:
     """Prepare thumbnails, (n, 40, 40) uint8, for `align_pairs`; 30 kB a picture, twice that for mirrored ones."""
     luma = np.ascontiguousarray(luma)
     smooth = _averaged(luma.astype(np.float32), 1)
-    shown = (~_borders(luma)).astype(np.float32)
+    frames = _inside_borders(luma)
+    place = np.arange(LUMA_SIDE)
+    columns = (place >= frames[:, 0, None]) & (place < frames[:, 2, None])
+    rows = (place >= frames[:, 1, None]) & (place < frames[:, 3, None])
+    shown = (rows[:, :, None] & columns[:, None, :]).astype(np.float32)
     # Means of what is shown only: a border takes no part in its neighbours' details.
     share = np.maximum(_averaged(shown, _REACH), np.float32(1e-3))
     details = (smooth - _averaged(smooth * shown, _REACH) / share) * shown
@@ -69,24 +75,25 @@ def describe(luma: NDArray[np.uint8], mirrored: bool = False) -> Pictures:
         smooth=smooth,
         details=(details / (_averaged(np.abs(details).astype(np.float32), _REACH) / share + _NOISE)).astype(np.float32),
         hashes=window_hashes(luma),
+        frames=frames,
         mirrored=describe(luma[:, :, ::-1]) if mirrored else None,
     )
 
 
-def _borders(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where a picture has a border of one grey, and one pixel more; (n, 40, 40)."""
-    borders = np.zeros(luma.shape, dtype=np.bool_)
+def _inside_borders(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Left, top, right and bottom of what lies inside borders of one grey, (n, 4) pixels; the mixed line is border."""
+    frames = np.tile(np.array([0.0, 0.0, LUMA_SIDE, LUMA_SIDE]), (len(luma), 1))
     values = luma.astype(np.int16)
-    for axis in (1, 2):
-        lines = values if axis == 1 else values.swapaxes(1, 2)
-        marks = borders if axis == 1 else borders.swapaxes(1, 2)
-        for way in (1, -1):
-            edge = lines[:, ::way]
-            plain = (np.abs(edge - edge[:, :1, :1]).max(axis=2) <= _BORDER_RANGE).cumprod(axis=1).astype(bool)
-            plain[plain.all(axis=1)] = False
-            plain[:, 1:] |= plain[:, :-1]
-            marks[:, ::way] |= plain[:, :, None]
-    return borders
+    for axis, lines in ((0, values.swapaxes(1, 2)), (1, values)):
+        for side, edge in ((axis, lines), (axis + 2, lines[:, ::-1])):
+            plain = np.abs(edge - edge[:, :1, :1]).max(axis=2) <= _BORDER_RANGE
+            width = plain.cumprod(axis=1).sum(axis=1)
+            width = np.where(width > 0, width + 1, 0)
+            frames[:, side] = width if side == axis else LUMA_SIDE - width
+        # Hardly anything is left: the ground of a drawing, not a border.
+        little = frames[:, axis + 2] - frames[:, axis] < _LEAST_INSIDE
+        frames[little, axis], frames[little, axis + 2] = 0, LUMA_SIDE
+    return frames
 
 
 def _averaged(images: Floats, reach: int) -> Floats:
@@ -139,8 +146,8 @@ def align_pairs(pictures: Pictures, pairs: NDArray[np.int64]) -> Alignments:
     mirrored = np.zeros(len(pairs), dtype=np.bool_)
     turned = pictures.mirrored or pictures
     compare_listed(
-        (pictures.luma, pictures.smooth, pictures.details, pictures.hashes),
-        (turned.luma, turned.smooth, turned.details, turned.hashes),
+        (pictures.luma, pictures.smooth, pictures.details, pictures.hashes, pictures.frames),
+        (turned.luma, turned.smooth, turned.details, turned.hashes, turned.frames),
         pictures.mirrored is not None,
         pairs,
         (SPANS, PROBES),

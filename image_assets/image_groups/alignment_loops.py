@@ -27,6 +27,7 @@ Floats = NDArray[np.float32]
 Places = NDArray[np.float64]
 Shown = NDArray[np.bool_]
 Warp = NDArray[np.float64]
+Frame = NDArray[np.float64]  # left, top, right, bottom of what lies inside the borders, in pixels
 
 # Candidates.
 _CANDIDATE_BITS = np.uint64(12)  # of 64 that a window's hash may differ in
@@ -41,15 +42,16 @@ _SURE = 0.85  # score at which nothing else is tried
 _NODES = 16  # a side, at which the pictures are compared
 _STEPS = 6
 _SETTLED = 0.06  # pixels
+_SKEW = 0.08  # of the scale
 _LONGEST = 2.0  # pixels of a step
 _LEAST_GAIN = 0.02
 _DETAIL_FLOOR, _GREY_FLOOR = 0.02, 0.5  # added to what a node may be off without losing weight
-_SCALES = (0.35, 2.9)  # of a side; a border of 40 % and a cut of as much together
+_SCALES = (0.45, 2.25)  # of a side; a cut or a border of half the picture
 _SHEAR = 0.15  # 5 degrees of rotation, and the stretch to a square
 
 # Agreement.
 _EDGE = 1.0  # pixels beside the shared part, into which its surroundings have run
-_SMALLEST = 12.0  # pixels of a side of the shared part
+_SMALLEST = 16.0  # pixels of a side of the shared part
 _PLACES = 32  # a side, at which both pictures are read
 _BLOCK = 4  # places; a side of what is forgiven or not
 _BLOCKS = _PLACES // _BLOCK
@@ -78,20 +80,20 @@ bilinear = compiled(_read_between)
 """The value of (40, 40) at x and y in pixels, between the middles of its pixels; beyond the edge, the edge's."""
 
 
-def _both_show(warp: Warp) -> tuple[float, float, float, float]:
-    left, top, right, bottom = 0.0, 0.0, 1.0 * LUMA_SIDE, 1.0 * LUMA_SIDE
+def _both_show(warp: Warp, frame_a: Frame, frame_b: Frame) -> tuple[float, float, float, float]:
+    left, top, right, bottom = frame_a[0], frame_a[1], frame_a[2], frame_a[3]
     for _ in range(2):  # the second time, where the shear moves the middle of the shared part
         x = warp[0] + warp[2] * (top + bottom) / 2
         y = warp[3] + warp[4] * (left + right) / 2
-        left, right = max(0.0, -x / warp[1]), min(1.0 * LUMA_SIDE, (LUMA_SIDE - x) / warp[1])
-        top, bottom = max(0.0, -y / warp[5]), min(1.0 * LUMA_SIDE, (LUMA_SIDE - y) / warp[5])
+        left, right = max(frame_a[0], (frame_b[0] - x) / warp[1]), min(frame_a[2], (frame_b[2] - x) / warp[1])
+        top, bottom = max(frame_a[1], (frame_b[1] - y) / warp[5]), min(frame_a[3], (frame_b[3] - y) / warp[5])
     # What lies beside the shared part in one of the pictures has run into its edge.
     beside_x, beside_y = _EDGE * max(1.0, 1 / warp[1]), _EDGE * max(1.0, 1 / warp[5])
     return left + beside_x, top + beside_y, right - beside_x, bottom - beside_y
 
 
 shared_part = compiled(_both_show)
-"""Left, top, right, bottom of the part of the first picture that the second shows too, given the warp."""
+"""Left, top, right, bottom of the part of the first picture, inside its borders, that the second shows too."""
 
 
 def _between(spans: NDArray[np.int32], window: int, other: int, warp: Warp) -> None:
@@ -106,6 +108,25 @@ def _between(spans: NDArray[np.int32], window: int, other: int, warp: Warp) -> N
 
 
 _lay_window = compiled(_between)
+
+
+def _has_border(frame: Frame) -> bool:
+    return frame[0] > 0 or frame[1] > 0 or frame[2] < LUMA_SIDE or frame[3] < LUMA_SIDE
+
+
+_framed = compiled(_has_border)
+
+
+def _between_frames(frame: Frame, other: Frame, warp: Warp) -> None:
+    """The warp that lays what is inside the borders of one picture on that of another."""
+    for axis in range(2):
+        scale = (other[axis + 2] - other[axis]) / (frame[axis + 2] - frame[axis])
+        warp[3 * axis] = other[axis] - scale * frame[axis]
+        warp[3 * axis + 1] = scale if axis == 0 else 0.0
+        warp[3 * axis + 2] = scale if axis == 1 else 0.0
+
+
+_lay_frame = compiled(_between_frames)
 
 
 def _least_bits(word: np.uint64, others: NDArray[np.uint64]) -> np.uint64:
@@ -145,9 +166,9 @@ def _list_candidates(a: NDArray[np.uint64], b: NDArray[np.uint64], lists: Any, s
 _candidates = compiled(_list_candidates)
 
 
-def _detail_correlation(a: Floats, b: Floats, warp: Warp) -> float:
+def _detail_correlation(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
     """Correlation of the details of what both show, before the alignment."""
-    left, top, right, bottom = shared_part(warp)
+    left, top, right, bottom = shared_part(warp, frame_a, frame_b)
     if right - left < _SMALLEST or bottom - top < _SMALLEST:
         return -1.0
     aa, bb, ab = 0.0, 0.0, 0.0
@@ -194,13 +215,13 @@ def _solve_in_place(matrix: NDArray[np.float64], vector: NDArray[np.float64]) ->
 _solve = compiled(_solve_in_place)
 
 
-def _refine_warp(a: Floats, b: Floats, warp: Warp, floor: float) -> bool:
+def _refine_warp(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp, floor: float) -> bool:
     """Move `warp` to where a = gain * b(warp) + offset fits best; false when it leaves what an edit can do."""
     half = LUMA_SIDE / 2
     matrix, step, slope = np.empty((8, 8)), np.empty(8), np.empty(8)
     gain, offset, tolerance = 1.0, 0.0, 0.0
     for turn in range(_STEPS):
-        left, top, right, bottom = shared_part(warp)
+        left, top, right, bottom = shared_part(warp, frame_a, frame_b)
         middle_x, middle_y = (left + right) / 2, (top + bottom) / 2
         matrix[:] = 0.0
         step[:] = 0.0
@@ -209,11 +230,10 @@ def _refine_warp(a: Floats, b: Floats, warp: Warp, floor: float) -> bool:
             y = top + (row + 0.5) * (bottom - top) / _NODES
             for column in range(_NODES):
                 x = left + (column + 0.5) * (right - left) / _NODES
-                u = warp[0] + warp[1] * x + warp[2] * y - 0.5
-                v = warp[3] + warp[4] * x + warp[5] * y - 0.5
-                if u < -0.5 or v < -0.5 or u > LUMA_SIDE - 0.5 or v > LUMA_SIDE - 0.5:
+                u, v = warp[0] + warp[1] * x + warp[2] * y, warp[3] + warp[4] * x + warp[5] * y
+                if u < frame_b[0] or v < frame_b[1] or u > frame_b[2] or v > frame_b[3]:
                     continue
-                u, v = min(max(u, 0.0), LUMA_SIDE - 1.001), min(max(v, 0.0), LUMA_SIDE - 1.001)
+                u, v = min(max(u - 0.5, 0.0), LUMA_SIDE - 1.001), min(max(v - 0.5, 0.0), LUMA_SIDE - 1.001)
                 i, j = int(v), int(u)
                 down, across = v - i, u - j
                 above = b[i, j] + across * (b[i, j + 1] - b[i, j])
@@ -267,7 +287,8 @@ def _refine_warp(a: Floats, b: Floats, warp: Warp, floor: float) -> bool:
             return False
         if longest < _SETTLED:
             break
-    return True
+    # A rotation shears the two axes against each other; what shears one alone is no edit of a picture.
+    return abs(warp[2] + warp[4]) <= _SKEW * np.sqrt(warp[1] * warp[5])
 
 
 _refine = compiled(_refine_warp)
@@ -398,9 +419,9 @@ def _without_worst(a: Places, b: Places, shown: Shown, forgiven: int) -> Shown:
 _without = compiled(_without_worst)
 
 
-def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, warp: Warp) -> float:
+def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
     """The score of two smoothed pictures, 0 to 1, under a warp."""
-    left, top, right, bottom = shared_part(warp)
+    left, top, right, bottom = shared_part(warp, frame_a, frame_b)
     if right - left < _SMALLEST or bottom - top < _SMALLEST:
         return 0.0
     mine, theirs = np.zeros((_PLACES, _PLACES)), np.zeros((_PLACES, _PLACES))
@@ -411,7 +432,8 @@ def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, warp: Warp) -> 
             x = left + (column + 0.5) * (right - left) / _PLACES
             u, v = warp[0] + warp[1] * x + warp[2] * y, warp[3] + warp[4] * x + warp[5] * y
             # The corners that a rotation turns out of the picture.
-            shown[row, column] = -0.3 <= u <= LUMA_SIDE + 0.3 and -0.3 <= v <= LUMA_SIDE + 0.3
+            inside = frame_b[0] - 0.3 <= u <= frame_b[2] + 0.3 and frame_b[1] - 0.3 <= v <= frame_b[3] + 0.3
+            shown[row, column] = inside
             mine[row, column] = bilinear(a, x, y)
             theirs[row, column] = bilinear(b, u, v)
     details_a, details_b = _details(mine, shown), _details(theirs, shown)
@@ -446,14 +468,17 @@ def _compare_pair(
     lists: Any,
     warp: Warp,
 ) -> float:
-    """The score of two pictures (luma, smooth, details, hashes), and in `warp` how `a` lies on `b`."""
-    luma_a, smooth_a, details_a, hashes_a = a
-    luma_b, smooth_b, details_b, hashes_b = b
-    seeds = np.empty((2 * lists[1].shape[0] + 1, 6))
+    """The score of two pictures (luma, smooth, details, hashes, frame), and in `warp` how `a` lies on `b`."""
+    luma_a, smooth_a, details_a, hashes_a, frame_a = a
+    luma_b, smooth_b, details_b, hashes_b, frame_b = b
+    seeds = np.empty((2 * lists[1].shape[0] + 2, 6))
     found = _candidates(hashes_a, hashes_b, lists, seeds)
+    if _framed(frame_a) or _framed(frame_b):
+        _lay_frame(frame_a, frame_b, seeds[found])
+        found += 1
     agreements = np.empty(found)
     for seed in range(found):
-        agreements[seed] = _coarse(details_a, details_b, seeds[seed])
+        agreements[seed] = _coarse(details_a, details_b, frame_a, frame_b, seeds[seed])
     best = 0.0
     tried = np.empty(6)
     for _ in range(min(found, _REFINED)):
@@ -468,13 +493,13 @@ def _compare_pair(
                 agreements[other] = -2.0
         tried[:] = seeds[seed]
         # Near the edge of a part that is shown smaller, details differ with the scale; the brightness does not.
-        if _refine(details_a, details_b, tried, _DETAIL_FLOOR):
-            score = agreement(luma_a, luma_b, smooth_a, smooth_b, tried)
+        if _refine(details_a, details_b, frame_a, frame_b, tried, _DETAIL_FLOOR):
+            score = agreement(luma_a, luma_b, smooth_a, smooth_b, frame_a, frame_b, tried)
             if score > best:
                 best = score
                 warp[:] = tried
-            if score <= _SURE and _refine(smooth_a, smooth_b, tried, _GREY_FLOOR):
-                score = agreement(luma_a, luma_b, smooth_a, smooth_b, tried)
+            if score <= _SURE and _refine(smooth_a, smooth_b, frame_a, frame_b, tried, _GREY_FLOOR):
+                score = agreement(luma_a, luma_b, smooth_a, smooth_b, frame_a, frame_b, tried)
                 if score > best:
                     best = score
                     warp[:] = tried
@@ -519,8 +544,8 @@ def _compare_all(
     warps: NDArray[np.float64],
     mirrored: NDArray[np.bool_],
 ) -> None:
-    luma, smooth, details, hashes = pictures
-    turned_luma, turned_smooth, turned_details, turned_hashes = turned
+    luma, smooth, details, hashes, frames = pictures
+    turned_luma, turned_smooth, turned_details, turned_hashes, turned_frames = turned
     warp = np.empty(6)
     for pair in range(pairs.shape[0]):
         a, b = pairs[pair, 0], pairs[pair, 1]
@@ -531,11 +556,11 @@ def _compare_all(
             continue
         if order > 0:
             a, b = b, a
-        first = (luma[a], smooth[a], details[a], hashes[a])
-        second = (luma[b], smooth[b], details[b], hashes[b])
+        first = (luma[a], smooth[a], details[a], hashes[a], frames[a])
+        second = (luma[b], smooth[b], details[b], hashes[b], frames[b])
         scores[pair] = _pair(first, second, lists, warps[pair])
         if mirrored_too and scores[pair] <= _SURE:
-            first = (turned_luma[a], turned_smooth[a], turned_details[a], turned_hashes[a])
+            first = (turned_luma[a], turned_smooth[a], turned_details[a], turned_hashes[a], turned_frames[a])
             score = _pair(first, second, lists, warp)
             if score > scores[pair]:
                 scores[pair] = score

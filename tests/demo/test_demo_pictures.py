@@ -37,7 +37,7 @@ def _fingerprint(picture: Picture, edit: Edit, folder: Path | None) -> Fingerpri
 # Bilbao mixes two hotels; Porto, Paris and København have pictures taken anew, pale ones and sideways ones.
 @pytest.mark.parametrize("folder", SOURCES)
 @pytest.mark.parametrize("town", ["bilbao-casco", "porto", "paris", "københavn"])
-def test_the_expected_image_groups_come_out_under_the_talks_rule(town: str, folder: Path | None) -> None:
+def test_the_expected_image_groups_come_out(town: str, folder: Path | None) -> None:
     hotel_id = next(hotel.hotel_id for hotel in HOTELS if hotel.town == town)
     for week in two_weeks():
         shown = [

@@ -212,6 +212,18 @@ def test_the_aligned_rule_knows_a_picture_cut_from_one_side_framed_or_under_a_ba
     assert window == pytest.approx((0.2, 0.1, 1, 1), abs=0.01)
 
 
+@pytest.mark.parametrize("colour", ["white", "black"])
+def test_different_drawings_in_the_same_frame_are_not_the_same_picture(colour: str) -> None:
+    framed = []
+    for seed, share in [(1, 0.2), (2, 0.2), (3, 0.2), (4, 0.05), (4, 0.2)]:
+        original = drawing(seed)
+        width, height = original.size
+        frame = Image.new("RGB", (round(width * (1 + 2 * share)), round(height * (1 + 2 * share))), colour)
+        frame.paste(original, (round(width * share), round(height * share)))
+        framed.append(seen(frame))
+    assert group_images(framed, ALIGNED_POLICY) == [[0], [1], [2], [3, 4]]
+
+
 def test_a_policy_with_an_impossible_threshold_is_refused() -> None:
     with pytest.raises(ValueError, match="threshold is 0"):
         dataclasses.replace(TALK_POLICY, threshold=0.0)
