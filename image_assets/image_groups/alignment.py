@@ -44,7 +44,8 @@ class Pictures:
     """What comparing needs of n thumbnails.
 
     luma: (n, 40, 40) as they are. smooth: the same, smoothed against the pixel grid. details: evened, see the module.
-    hashes: (n, 1849) of their windows. frames: (n, 4) what lies inside their borders. mirrored: the same of their mirror images, if they are to be compared as well.
+    hashes: (n, 1849) of their windows. frames: (n, 4) what lies inside their borders, see `_inside_borders`.
+    mirrored: the same of their mirror images, if they are to be compared as well.
     """
 
     luma: NDArray[np.uint8]
