@@ -18,8 +18,8 @@ def placeholder_lines(
 ) -> Iterator[str]:
     """The whole report; `without_others`: the first hotels that show nothing else."""
     yield (
-        f"release {release.release_id}: {release.placeholders:,} placeholders in {release.placeholder_images:,} of "
-        f"{release.images + release.placeholder_images:,} available images are left out"
+        f"release {release.release_id}: {release.placeholder_images:,} of "
+        f"{release.images + release.placeholder_images:,} available images are left out, they show placeholders"
     )
     for found in placeholders:
         yield (

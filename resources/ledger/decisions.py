@@ -12,10 +12,6 @@ from psycopg import sql
 
 from resources.ledger.connection import Connection, one_row
 
-DIGEST_OF_ALL_HOTELS = """md5(coalesce(string_agg(
-    hotel_id || members_digest || coalesce(decisions_digest::text, ''), ',' ORDER BY hotel_id), ''))::uuid"""
-"""What is frozen in a release: over its rows of `release_hotels`."""
-
 
 @dataclass(frozen=True)
 class PairDecision:
@@ -105,14 +101,14 @@ def record_decided_pairs(connection: Connection, release_id: str, digest: str) -
             FROM (SELECT hotel_id, digest FROM release_hotels
                   LEFT JOIN (SELECT hotel_id, {_DIGEST_OF_DECISIONS} AS digest FROM decided_pairs GROUP BY hotel_id)
                       AS decided USING (hotel_id)
-                  WHERE release_id = %(release)s) AS now
+                  WHERE release_id = %(release)s AND (digest IS NOT NULL OR decisions_digest IS NOT NULL)) AS now
             WHERE hotel.release_id = %(release)s AND hotel.hotel_id = now.hotel_id
                 AND hotel.decisions_digest IS DISTINCT FROM now.digest""",
         {"release": release_id},
     )
     connection.execute(
         f"""UPDATE data_releases SET decisions = %(digest)s, frozen = (
-                SELECT {DIGEST_OF_ALL_HOTELS} FROM release_hotels WHERE release_id = %(release)s)
+                SELECT {_DIGEST_OF_HOTELS} FROM release_hotels WHERE release_id = %(release)s)
             WHERE release_id = %(release)s""",
         {"digest": digest, "release": release_id},
     )
@@ -121,3 +117,7 @@ def record_decided_pairs(connection: Connection, release_id: str, digest: str) -
 
 _DIGEST_OF_DECISIONS = """md5(coalesce(string_agg(
     encode(a, 'hex') || encode(b, 'hex') || same, ',' ORDER BY a, b), ''))::uuid"""
+
+# What is frozen in a release, over its hotels.
+_DIGEST_OF_HOTELS = """md5(coalesce(string_agg(
+    hotel_id || members_digest || coalesce(decisions_digest::text, ''), ',' ORDER BY hotel_id), ''))::uuid"""

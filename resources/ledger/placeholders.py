@@ -148,6 +148,14 @@ def mark_placeholders(connection: Connection, release_id: str, lookalikes: Mappi
             """UPDATE {new_images} AS image SET placeholder = true FROM {new_placeholders} AS found
                WHERE image.sha256 = found.sha256""",
         )
+        execute_named(
+            connection,
+            release_id,
+            """UPDATE {new_placeholders} AS found SET (images, url) = (shown.images, shown.url)
+               FROM (SELECT sha256, count(*) AS images, min(url) AS url FROM {new_images}
+                     WHERE placeholder GROUP BY sha256) AS shown
+               WHERE shown.sha256 = found.sha256""",
+        )
 
 
 def record_placeholders(connection: Connection, release_id: str) -> None:
@@ -157,11 +165,8 @@ def record_placeholders(connection: Connection, release_id: str) -> None:
         connection,
         release_id,
         """INSERT INTO release_placeholders (release_id, sha256, placeholder, reason, hotels, images, url)
-           SELECT %s, sha256, found.placeholder, reason, hotels, count(*), min(url)
-           FROM {new_placeholders} AS found JOIN release_images AS image USING (sha256)
-           WHERE image.release_id = %s AND image.placeholder
-           GROUP BY sha256, found.placeholder, reason, hotels""",
-        [release_id, release_id],
+           SELECT %s, sha256, placeholder, reason, hotels, images, url FROM {new_placeholders}""",
+        [release_id],
     )
     connection.execute(
         """UPDATE data_releases SET (placeholders, placeholder_images) = (

@@ -99,7 +99,8 @@ def freeze_images(connection: Connection, release_id: str, method: str) -> None:
     execute_named(
         connection,
         release_id,
-        "CREATE UNLOGGED TABLE {new_placeholders} (sha256 bytea, placeholder bytea, reason text, hotels bigint)",
+        """CREATE UNLOGGED TABLE {new_placeholders} (sha256 bytea, placeholder bytea, reason text, hotels bigint,
+               images bigint, url text)""",
     )
     with connection.transaction():
         connection.execute("SET LOCAL work_mem = '256MB'")
