@@ -111,7 +111,7 @@ _lay_window = compiled(_between)
 
 
 def _has_border(frame: Frame) -> bool:
-    return frame[0] > 0 or frame[1] > 0 or frame[2] < LUMA_SIDE or frame[3] < LUMA_SIDE
+    return bool(frame[0] > 0 or frame[1] > 0 or frame[2] < LUMA_SIDE or frame[3] < LUMA_SIDE)
 
 
 _framed = compiled(_has_border)
@@ -288,7 +288,7 @@ def _refine_warp(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: War
         if longest < _SETTLED:
             break
     # A rotation shears the two axes against each other; what shears one alone is no edit of a picture.
-    return abs(warp[2] + warp[4]) <= _SKEW * np.sqrt(warp[1] * warp[5])
+    return bool(abs(warp[2] + warp[4]) <= _SKEW * np.sqrt(warp[1] * warp[5]))
 
 
 _refine = compiled(_refine_warp)
