@@ -111,7 +111,10 @@ def _pending_catalogues(
         gate = failing.get(partner_id)
         if gate is not None and state is not None:
             if gate.input_digest == methods.failed_digest(partner_id, state.version, state.etag):
-                found.stopped.append(f"gate {FAILED_SHARE} of raw_images {partner_id}: {gate.message}")
+                found.stopped.append(
+                    f"gate {FAILED_SHARE} of raw_images {partner_id}: {gate.message} "
+                    f"To let it through: image-assets accept-failures {quote(partner_id)}"
+                )
             else:  # another limit
                 queued += 1
         if catalogue is not None and new_catalogue:

@@ -15,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fetch_queues import whole_queue
 from partner_site import PartnerSite, partner_site
 from pictures import drawn, jpeg
 from PIL import Image
 
 from image_assets.image_release.publishing import current_release
 from image_assets.supervision import acquire_supervision
-from resources.ledger import Ledger
+from resources.ledger import Ledger, catalogues
+from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.embedded import embedded_postgres
+from resources.ledger.fetch_results import FetchResult, record_fetches
 from resources.ledger.operations import Gate, gates, record_gate
 from resources.ledger.schema import migrate
 from resources.object_store import ObjectStore, open_store
@@ -195,6 +198,42 @@ def test_a_held_catalogue_is_accepted_by_its_version_and_no_other(home: Home, le
     assert home.run("accept-shrink", "$abc", "w:2")[0] == 0
     with ledger.connect() as connection:
         assert [gate.accepted for gate in gates(connection) if gate.partition_key == "$abc"] == [True]
+
+
+def test_what_failed_is_listed_put_back_in_line_and_accepted(home: Home, ledger: Ledger) -> None:
+    catalogue = CatalogueVersion("$abc", "w1", "k", "e")
+    with ledger.connect() as connection:
+        catalogues.open_staging(connection, catalogue)
+        urls = ["http://user:s3cret@a.test/1", "http://a.test/2", "http://a.test/3"]
+        rows = [(n, "1", url, n, None, None, None, None, None) for n, url in enumerate(urls)]
+        catalogues.stage_entries(connection, "$abc", rows)
+        catalogues.reject_duplicates(connection, catalogue, "k")
+        catalogues.apply(connection, catalogue, catalogues.diff(connection, "$abc"))
+        outcomes = {urls[0]: ("rejected", "credentials_in_url"), urls[1]: ("failed", "http_503")}
+        results = [
+            FetchResult(q.fetch_key, *outcomes.get(q.url, ("available", None)), 3, 503, "ab" * 32, "jpeg", 9, 9, 9)
+            for q in whole_queue(connection, "$abc")
+        ]
+        record_fetches(connection, "$abc", results, "m")
+        record_gate(connection, Gate("raw_images", "$abc", "failed_share", "w1:e:0.5", False, "many failed"))
+    code, said = home.run("failures", "$abc")
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "failed\thttp_503\t3\t503\thttp://a.test/2",
+            "rejected\tcredentials_in_url\t3\t503\thttp://a.test/1",
+        ],
+    )
+    assert home.run("failures", "$abc", "--reason", "dns_failed") == (0, "")
+    assert home.run("retry", "$abc", "--reason", "dns_failed")[0] == 1
+    code, said = home.run("retry", "$abc", "--reason", "http_503")
+    assert (code, "1 images are in line again" in said) == (0, True), said
+    code, said = home.run("recheck", "$abc")
+    assert (code, "1 images are in line to be revalidated" in said) == (0, True), said
+    assert home.run("recheck", "nobody")[0] == 1
+    assert home.run("accept-failures", "$abc")[0] == 0
+    code, said = home.run("accept-failures", "$abc")
+    assert (code, "failed_share is not closed" in said) == (1, True), said
 
 
 def test_people_decide_on_two_images_by_their_first_digits_and_mistakes_are_told(home: Home, ledger: Ledger) -> None:
