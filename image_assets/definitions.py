@@ -6,7 +6,7 @@ Does not belong here: any behaviour.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def read_methods(environment: Environment, partners: Partners) -> Methods:
             Requirements(), **{key: partners.grouping[key] for key in _REQUIREMENTS if key in partners.grouping}
         ),
         recipes=load_recipes(environment.renditions_file),
-        limits=_limits(partners),
+        limits=_limits(environment, partners),
         placeholders=replace(PlaceholderPolicy(), **partners.placeholders),
         max_deleted_shares={name: settings.max_deleted_share for name, settings in partners.listed.items()},
         max_failed_shares={name: settings.max_failed_share for name, settings in partners.listed.items()},
@@ -91,14 +91,12 @@ def _policy(environment: Environment, partners: Partners) -> Policy:
         raise PartnersFileError(environment.partners_file or Path("partners.yaml"), [f"grouping: {mistake}"]) from None
 
 
-def _limits(partners: Partners) -> ScreeningLimits:
-    chosen = {**asdict(ScreeningLimits()), **partners.screening}
-    return ScreeningLimits(
-        minimum_short=int(chosen["minimum_short"]),
-        minimum_long=int(chosen["minimum_long"]),
-        max_pixels=int(chosen["max_pixels"]),
-        decode_seconds=chosen["decode_seconds"],
-    )
+def _limits(environment: Environment, partners: Partners) -> ScreeningLimits:
+    """The default limits, with what the file says of them."""
+    try:
+        return replace(ScreeningLimits(), **partners.screening)
+    except ValueError as mistake:
+        raise PartnersFileError(environment.partners_file or Path("partners.yaml"), [f"screening: {mistake}"]) from None
 
 
 def ledger_of(environment: Environment) -> Ledger:

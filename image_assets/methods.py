@@ -62,7 +62,9 @@ class Methods:
     @property
     def screening(self) -> str:
         """Changes when an image may be judged differently."""
-        return f"{self.limits.minimum_short}/{self.limits.minimum_long}/{self.limits.max_pixels}"
+        limits = self.limits
+        sizes = f"{limits.minimum_short}/{limits.minimum_long}/{limits.max_pixels}"
+        return f"{sizes}/{'+'.join(sorted(limits.formats))}"
 
     @property
     def fingerprint(self) -> str:

@@ -31,7 +31,12 @@ UPRIGHT: Mapping[int, Transpose] = MappingProxyType(
 
 
 def exif_orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; broken EXIF does not spoil a picture and counts as upright."""
+    """The EXIF orientation, 1 to 8; broken EXIF does not spoil a picture and counts as upright.
+
+    That of a TIFF is always 1: Pillow itself turns it when it decodes it.
+    """
+    if image.format == "TIFF":
+        return 1
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except MemoryError:

@@ -80,15 +80,15 @@ class Partners:
     """The settings of every partner, and the choices that hold for all of them.
 
     `unlisted` are the settings of partners that the file does not list. `screening` and `placeholders` hold the file's
-    own limits, empty for the defaults. `algorithm` names the hash of the fingerprints (which names exist is the
-    fingerprints' affair); None for the default. `grouping` holds what the file says about the same picture: any of
-    `rule` (which rules exist, and their thresholds, is the image groups' affair), `threshold`, `mirrored`,
-    `max_false_merge_rate` and `min_recall`.
+    own limits, empty for the defaults (which image formats exist is the screening's affair). `algorithm` names the hash
+    of the fingerprints (which names exist is the fingerprints' affair); None for the default. `grouping` holds what the
+    file says about the same picture: any of `rule` (which rules exist, and their thresholds, is the image groups'
+    affair), `threshold`, `mirrored`, `max_false_merge_rate` and `min_recall`.
     """
 
     listed: Mapping[str, PartnerSettings] = field(default_factory=dict)
     unlisted: PartnerSettings = PartnerSettings()
-    screening: Mapping[str, float] = field(default_factory=dict)
+    screening: Mapping[str, Any] = field(default_factory=dict)
     placeholders: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str | None = None
     grouping: Mapping[str, Any] = field(default_factory=dict)
@@ -267,6 +267,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or not all(isinstance(name, str) and name for name in value):
+        raise _Unexpected(f"a list of names, found {_shown(value)}")
+    return tuple(dict.fromkeys(value))
+
+
 def _header_text(value: Any) -> str:
     if not isinstance(value, str) or not _HEADER_TEXT.fullmatch(value):
         raise _Unexpected(f"one line of plain text, found {_shown(value)}")
@@ -348,6 +354,7 @@ _SCREENING_KEYS: Mapping[str, _Checker] = {
     "minimum_long": _number(0, above=True, whole=True),
     "max_pixels": _number(0, above=True, whole=True),
     "decode_seconds": _number(0, above=True),
+    "formats": _names,
 }
 
 _PLACEHOLDER_KEYS: Mapping[str, _Checker] = {

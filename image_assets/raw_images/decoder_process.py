@@ -24,7 +24,9 @@ from image_assets.raw_images.decoder_protocol import (
     wall_seconds,
 )
 from image_assets.raw_images.decoding import configure_pillow, decode
+from image_assets.raw_images.verdicts import ScreeningLimits
 
+# Address space, which is never less than the memory in use, and the kernel refuses it at the very allocation.
 _BASE_BYTES = 512 * 2**20
 _BYTES_PER_PIXEL = 32  # WebP, the hungriest measured, needs 16; AVIF of more than 8 bits goes beyond
 
@@ -35,22 +37,25 @@ def serve(requests: BinaryIO, replies: int) -> None:
     while len(lengths := requests.read(REQUEST.size)) == REQUEST.size:
         head_length, data_length = REQUEST.unpack(lengths)
         image_format, limits = parse_head(requests.read(head_length))
-        _limit_memory(_BASE_BYTES + 4 * data_length + _BYTES_PER_PIXEL * limits.max_pixels)
+        _limit_memory(data_length, limits.max_pixels)
         _limit_time(limits.decode_seconds, wall_seconds(limits))
         data = requests.read(data_length)
         if len(data) < data_length:
             return
-        screening = decode(data, image_format, limits, partial(_reply_size, replies))
+        screening = decode(data, image_format, limits, partial(_measured, replies, data_length, limits))
         del data
         _limit_time(0, 0)
         os.write(replies, verdict_reply(screening))
 
 
-def _reply_size(replies: int, width: int, height: int) -> None:
+def _measured(replies: int, data_length: int, limits: ScreeningLimits, width: int, height: int) -> None:
+    """Tell the size, and leave no more memory than a picture of that size can need: a small one gets little."""
     os.write(replies, size_reply(width, height))
+    _limit_memory(data_length, min(width * height, limits.max_pixels))
 
 
-def _limit_memory(wanted: int) -> None:
+def _limit_memory(data_length: int, pixels: int) -> None:
+    wanted = _BASE_BYTES + 4 * data_length + _BYTES_PER_PIXEL * pixels
     # macOS knows no such limit and says so by an error.
     with contextlib.suppress(OSError, ValueError):
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -39,7 +39,7 @@ def request_head(data: bytes, image_format: ImageFormat, limits: ScreeningLimits
 
 def parse_head(head: bytes) -> tuple[ImageFormat, ScreeningLimits]:
     image_format, limits = json.loads(head)
-    return image_format, ScreeningLimits(**limits)
+    return image_format, ScreeningLimits(**{**limits, "formats": tuple(limits["formats"])})
 
 
 def size_reply(width: int, height: int) -> bytes:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from io import BytesIO
 
 import simplejpeg
-from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, WebPImagePlugin
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from image_assets.raw_images.canvas import claimed_canvas
 from image_assets.raw_images.signatures import ends_early
 from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits, refused_by_limits
 
@@ -23,11 +24,18 @@ _PILLOW_FORMATS: dict[ImageFormat, str] = {
     "webp": WebPImagePlugin.WebPImageFile.format,
     "avif": AvifImagePlugin.AvifImageFile.format,
     "gif": "GIF",
+    "bmp": "BMP",
+    "tiff": TiffImagePlugin.TiffImageFile.format,
+    "jpeg2000": Jpeg2KImagePlugin.Jpeg2KImageFile.format,
 }
+# What the later rooms can show. Others, such as measurements in floating point, come in TIFF only.
+_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "I;16", "I;16L", "I;16B"}
 _LONGEST_SIDE = 2**31 - 1  # PNG allows no more, the other formats far less; more is a lie, not a size
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 # What libjpeg says of picture data that is not there, or is none; its other warnings hide nothing that people see.
 _JPEG_DAMAGE = re.compile("premature end|bad Huffman code")
+_TRUNCATED = re.compile("truncated|premature end", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile("decoder error -9|out of memory|insufficient memory", re.IGNORECASE)  # Pillow, its codecs
 
 
 def configure_pillow() -> None:
@@ -49,8 +57,7 @@ def decode(
     height: int | None = None
     reason: Reason | None
     try:
-        if image_format == "webp" and (canvas := _webp_canvas(data)) and canvas[0] * canvas[1] > limits.max_pixels:
-            # Pillow's WebP plugin makes room for the whole canvas when it opens the file.
+        if (canvas := claimed_canvas(data, image_format)) and canvas[0] * canvas[1] > limits.max_pixels:
             width, height = canvas
             return Screening(False, refused_by_limits(width, height, limits), image_format, width, height)
         Image.MAX_IMAGE_PIXELS = None  # our own limit follows, and says the size
@@ -65,20 +72,28 @@ def decode(
                 if not (image_format == "jpeg" and _is_sound_jpeg(data)):
                     image.load()
                 width, height = _size_as_shown(image, decoded=True)
-                reason = _png_fault(data) if image_format == "png" else None
+                if image.mode not in _MODES:
+                    reason = "unsupported_format"
+                elif image_format == "png":
+                    reason = _png_fault(data)
     except MemoryError:
         reason = "decoder_memory"
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         reason = "decompression_bomb"
     except Exception as error:  # noqa: BLE001  plugins raise whatever they like; each is a verdict on the file
-        early = re.search("truncated|premature end", str(error), re.IGNORECASE) or ends_early(data, image_format)
-        reason = "truncated" if early else "corrupt"
+        if _OUT_OF_MEMORY.search(str(error)):
+            reason = "decoder_memory"
+        else:
+            early = _TRUNCATED.search(str(error)) or ends_early(data, image_format)
+            reason = "truncated" if early else "corrupt"
     return Screening(reason is None, reason, image_format, width, height)
 
 
 def _size_as_shown(image: Image.Image, *, decoded: bool) -> tuple[int, int]:
     """(width, height) with the EXIF orientation applied, as `ImageOps.exif_transpose` would turn the image."""
     width, height = image.size
+    if image.format == "TIFF":
+        return width, height  # as shown already: Pillow turns a TIFF itself
     if image.format == "PNG" and not decoded and "exif" not in image.info:
         return width, height  # Pillow would decode the pixels to look for EXIF behind them
     try:
@@ -104,19 +119,6 @@ def _is_sound_jpeg(data: bytes) -> bool:
             raise
         return False
     return True
-
-
-def _webp_canvas(data: bytes) -> tuple[int, int] | None:
-    """(width, height) that a WebP header claims (RFC 9649, sections 2.5 to 2.7)."""
-    chunk = data[12:16]
-    if chunk == b"VP8X" and len(data) >= 30:
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if chunk == b"VP8L" and len(data) >= 25:
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if chunk == b"VP8 " and len(data) >= 30:
-        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-    return None
 
 
 def _png_fault(data: bytes) -> Reason | None:

@@ -1,8 +1,8 @@
 """The verdict on a stranger's bytes: accepted, or refused for a reason that people can act on.
 
-Order: what kind of file it is (by content), the size its header claims, then a whole decode of the first frame. The
-parsing and the decode are done by worker processes (`decoder_pool`), so that a codec's crash, hang or hunger for memory
-costs that image only. Does not belong here: fetching and keeping.
+Order: what kind of file it is (by content, never by name), the size its header claims, then a whole decode of the first
+frame. The parsing and the decode are done by worker processes (`decoder_pool`), so that a codec's crash, hang or hunger
+for memory costs that image only. Does not belong here: fetching and keeping.
 """
 
 from __future__ import annotations
@@ -28,4 +28,6 @@ def screen(data: bytes, limits: ScreeningLimits = _DEFAULT_LIMITS) -> Screening:
     kind = recognise(data)
     if kind == "not_an_image" or kind == "unsupported_format":
         return Screening(False, kind)
+    if kind not in limits.formats:
+        return Screening(False, "unsupported_format")
     return decode_in_worker(data, kind, limits)

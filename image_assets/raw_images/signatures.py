@@ -1,7 +1,8 @@
 """What kind of file some bytes are, by content: never by name or Content-Type.
 
 Belongs here: signatures. Nothing is decoded here, so these functions are safe on any bytes in any process.
-Pillow's own plugins are not asked about formats we refuse: some start other programs (EPS), others are rarely tested.
+Pillow's own plugins are not asked about formats that are refused: some start other programs (EPS), others are rarely
+tested.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b
 _BMP_HEADER_SIZES = {12, 16, 40, 52, 56, 64, 108, 124}
 _SVG_START = re.compile(rb"\s*(<\?xml|<!--|<!doctype\s+svg|<svg|<svg:svg)", re.IGNORECASE)
 
-# Formats that Pillow, browsers or cameras know and we do not take.
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF, BigTIFF
+_JPEG2000_STARTS = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n")  # codestream, boxes
+
+# Formats that Pillow, browsers or cameras know and that are never taken.
 _UNSUPPORTED_STARTS = (
-    b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"IIU\0",  # TIFF, BigTIFF, camera raw
+    b"IIRO", b"IIU\0",  # camera raw
     b"\0\0\x01\0", b"\0\0\x02\0", b"icns",  # ICO, CUR, ICNS
     b"8BPS", b"gimp xcf", b"%PDF-", b"%!PS", b"\xc5\xd0\xd3\xc6",  # PSD, XCF, PDF, PostScript
     b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n",  # JPEG XL
-    b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n",  # JPEG 2000
     b"\xd7\xcd\xc6\x9a", b"v/1\x01", b"#?RADIANCE", b"DDS ", b"qoif", b"BPG\xfb", b"FLIF",
     b"\x59\xa6\x6a\x95", b"\x01\xda\0", b"\x01\xda\x01", b"\x0a\x05\x01", b"/* XPM */",  # Sun, SGI, PCX, XPM
     b"BLP1", b"BLP2", b"DanM", b"LinS", b"SIMPLE  =", b"\x8aMNG\r\n", b"\x8bJNG\r\n", b"AT&TFORM",
@@ -30,7 +33,7 @@ _UNSUPPORTED_STARTS = (
 
 
 def recognise(data: bytes) -> ImageFormat | Literal["unsupported_format", "not_an_image"]:
-    """The format of an image we take, or the reason why these bytes are none."""
+    """The format of an image that can be decoded, or the reason why these bytes are none."""
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -42,6 +45,12 @@ def recognise(data: bytes) -> ImageFormat | Literal["unsupported_format", "not_a
     brands = _brands(data)
     if not _AVIF_BRANDS.isdisjoint(brands):
         return "avif"
+    if data.startswith(_TIFF_STARTS):
+        return "tiff"
+    if data.startswith(_JPEG2000_STARTS):
+        return "jpeg2000"
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES:
+        return "bmp"
     if not _HEIF_BRANDS.isdisjoint(brands) or _is_unsupported(data):
         return "unsupported_format"
     return "not_an_image"
@@ -58,8 +67,6 @@ def _brands(data: bytes) -> set[bytes]:
 def _is_unsupported(data: bytes) -> bool:
     if data.startswith(_UNSUPPORTED_STARTS):
         return True
-    if data.startswith(b"BM"):
-        return int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES
     if re.match(rb"P[1-7fF]\s", data):  # PBM, PGM, PPM, PAM, PFM
         return True
     if data[40:44] == b" EMF" or data.endswith(b"TRUEVISION-XFILE.\0"):
@@ -78,6 +85,12 @@ def ends_early(data: bytes, image_format: ImageFormat) -> bool:
         return not data.rstrip(b"\0").endswith(b";")
     if image_format == "webp":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if image_format == "bmp":
+        return int.from_bytes(data[2:6], "little") > len(data)
+    if image_format == "tiff":
+        return False  # the directory of its parts may be anywhere
+    if data.startswith(_JPEG2000_STARTS[0]):
+        return not data.endswith(b"\xff\xd9")
     return _boxes_end_early(data)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-ImageFormat = Literal["jpeg", "png", "webp", "avif", "gif"]
+ImageFormat = Literal["jpeg", "png", "webp", "avif", "gif", "bmp", "tiff", "jpeg2000"]
+"""What can be decoded. What is taken of it is the choice of `ScreeningLimits.formats`."""
 
 Reason = Literal[
     "not_an_image",  # HTML, JSON, an empty body, noise
-    "unsupported_format",  # a picture or document of a kind we do not take: TIFF, HEIC, SVG, PDF, ...
+    "unsupported_format",  # a picture or document of a kind that is not taken: TIFF, HEIC, SVG, PDF, ...
     "truncated",  # the end of the file is missing
     "corrupt",  # the codec refuses it, or a checksum is wrong
     "decompression_bomb",  # above `max_pixels`, and so large that Pillow would warn of a bomb
@@ -23,7 +24,7 @@ Reason = Literal[
     "long_side_below_minimum",
     "decoder_crashed",  # the codec took its process down, twice
     "decoder_timeout",  # the decode went on for longer than `decode_seconds`
-    "decoder_memory",  # the decode wanted more memory than a picture of `max_pixels` can need
+    "decoder_memory",  # the decode wanted more memory than a picture of its size can need
 ]
 
 LIMIT_REASONS: frozenset[Reason] = frozenset(
@@ -42,13 +43,14 @@ class ScreeningLimits:
     """What an image must keep to be accepted. All limits are inclusive.
 
     minimum_short, minimum_long: pixels of the shorter and the longer side. max_pixels: width × height, from the header.
-    decode_seconds: CPU seconds one decode may take.
+    decode_seconds: CPU seconds one decode may take. formats: what is taken; everything else is `unsupported_format`.
     """
 
     minimum_short: int = 200
     minimum_long: int = 300
     max_pixels: int = 50_000_000
     decode_seconds: float = 4
+    formats: tuple[ImageFormat, ...] = ("jpeg", "png", "webp", "avif", "gif")
 
     def __post_init__(self) -> None:
         for name, least in (("minimum_short", 0), ("minimum_long", 0), ("max_pixels", 1)):
@@ -62,6 +64,10 @@ class ScreeningLimits:
             raise ValueError(
                 f"decode_seconds must be from {least_seconds:g} to {most_seconds:g} seconds; it is {seconds!r}"
             )
+        known = get_args(ImageFormat)
+        unknown = [name for name in self.formats if name not in known]
+        if unknown or not self.formats:
+            raise ValueError(f"formats must be some of {', '.join(known)}; found {', '.join(unknown) or 'none'}")
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,13 @@ def oriented(orientation: int) -> Image.Exif:
     return exif
 
 
+@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied_first(draw, encode, orientation: int) -> None:
+def test_exif_orientation_is_applied_first(draw, encode, orientation: int, format_: str) -> None:
     upright = draw(301, 200, 1)
     turn = STORED_AS[orientation]
     stored = upright if turn is None else upright.transpose(turn)
-    measured = measure(encode(stored, exif=oriented(orientation)))
+    measured = measure(encode(stored, format_, exif=oriented(orientation)))
     expected = measure(encode(upright))
     assert packed(measured.fingerprint) == packed(expected.fingerprint)
     assert measured.features == expected.features

@@ -105,12 +105,14 @@ def test_a_worker_that_stands_still_is_replaced(quick: bytes, padding: int) -> N
             worker.kill()
 
 
-def test_a_worker_may_use_memory_for_the_pixels_allowed_and_leaves_no_core(quick: bytes) -> None:
-    assert screen(quick, ScreeningLimits(max_pixels=2**20)).accepted
-    limits = [worker.rlimit(psutil.RLIMIT_AS)[0] for worker in _workers()]
-    assert 512 * 2**20 < min(limits) < 600 * 2**20
+def test_a_worker_may_use_memory_for_the_pixels_of_its_picture_and_leaves_no_core(quick: bytes) -> None:
+    def limits() -> list[int]:
+        return [worker.rlimit(psutil.RLIMIT_AS)[0] for worker in _workers()]
+
     assert screen(quick).accepted
-    assert 2**30 < max(worker.rlimit(psutil.RLIMIT_AS)[0] for worker in _workers()) < 3 * 2**30
+    assert 512 * 2**20 < min(limits()) < 600 * 2**20
+    assert screen(bilevel_png(6000, 5000)).accepted
+    assert 512 * 2**20 + 32 * 30_000_000 < max(limits()) < 2**31
     assert {worker.rlimit(psutil.RLIMIT_CORE) for worker in _workers()} == {(0, 0)}
 
 

@@ -6,8 +6,6 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -232,38 +230,6 @@ def test_formats_known_by_their_signature_are_unsupported(data: bytes) -> None:
     assert screen(data) == Screening(False, "unsupported_format")
 
 
-def _broken_variants() -> Iterator[bytes]:
-    """Sixty files that were damaged in twelve ways."""
-    damage = random.Random(2016)
-    whole = [encoded(name, drawn(14, 400, 300)) for name in FORMATS]
-    for data, other in pairwise([*whole, whole[0]]):
-        for flips in (1, 10, 100, 1000):
-            broken = bytearray(data)
-            for at in damage.choices(range(len(data)), k=flips):
-                broken[at] ^= 1 << damage.randrange(8)
-            yield bytes(broken)
-        broken = bytearray(data)
-        for at in damage.choices(range(12, 200), k=20):
-            broken[at] = damage.randrange(256)
-        yield bytes(broken)
-        start, end = sorted(damage.choices(range(len(data)), k=2))
-        yield data[:start] + data[end:]
-        yield data[:start] + bytes(end - start) + data[end:]
-        yield data[:end] + data[start:]
-        yield data[: damage.randrange(len(data))]
-        yield other[:32] + data[32:]
-        yield data[:64] + damage.randbytes(len(data))
-        yield data + other
-
-
-def test_sixty_damaged_files_each_get_a_verdict() -> None:
-    screenings = [screen(data) for data in _broken_variants()]
-    assert len(screenings) == 60
-    assert all(screening.accepted == (screening.reason is None) for screening in screenings)
-    assert sum(screening.accepted for screening in screenings) < 30
-    assert screen(encoded("jpeg", drawn(14, 400, 300))).accepted
-
-
 _STARTS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\xff\0\0\0WEBPVP8X", b"\0\0\0\x18ftypavif"]
 
 
@@ -297,6 +263,8 @@ def test_the_limits_hold_whichever_way_round_an_image_is(w: int, h: int, short: 
         ({"decode_seconds": 0}, "decode_seconds must be from 0.01 to 3600 seconds; it is 0"),
         ({"decode_seconds": float("nan")}, "it is nan"),
         ({"decode_seconds": "4"}, "it is '4'"),
+        ({"formats": ("jpeg", "heic")}, "formats must be some of jpeg, .*; found heic"),
+        ({"formats": ()}, "found none"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused_with_a_message(limits: dict[str, Any], message: str) -> None:

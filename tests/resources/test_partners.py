@@ -38,7 +38,7 @@ def mistakes_of(path: Path) -> tuple[str, ...]:
 def test_every_key_is_read(partners_file) -> None:
     partners = load_partners(
         partners_file("""
-screening: {minimum_short: 100, decode_seconds: 2.5}
+screening: {minimum_short: 100, decode_seconds: 2.5, formats: [jpeg, tiff]}
 placeholders: {hotels: 30}
 partners:
   bilbao-hot1:
@@ -83,7 +83,7 @@ partners:
     )
     assert set(partners.listed) == {"bilbao-hot1", "0123", "$abc"}
     assert partners.of("0123") == PartnerSettings(partner_id="0123")
-    assert partners.screening == {"minimum_short": 100, "decode_seconds": 2.5}
+    assert partners.screening == {"minimum_short": 100, "decode_seconds": 2.5, "formats": ("jpeg", "tiff")}
     assert partners.placeholders == {"hotels": 30}
 
 
@@ -170,6 +170,8 @@ def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry:
         ("placeholders: {hotel: 9}", ["placeholders", "'hotel'", "unknown key", "hotels"]),
         ("placeholders: {hotels: 0.5}", ["placeholders", "'hotels'", "a whole number"]),
         ("screening: {max_pixels: 0}", ["screening", "'max_pixels'", "a whole number above 0"]),
+        ("screening: {formats: jpeg}", ["screening", "'formats'", "a list of names", "str 'jpeg'"]),
+        ("screening: {formats: []}", ["screening", "'formats'", "a list of names"]),
         ("screening: {minimum_short: 2.5}", ["screening", "'minimum_short'", "a whole number above 0"]),
         ("partners: {0123: {trust: 2}}", ["line 1", "'0123'", "in quotes"]),
         ("partners: {no: {trust: 2}}", ["'no'", "in quotes"]),
