@@ -94,6 +94,7 @@ def raw_images(
             methods.limits.minimum_short,
             methods.limits.minimum_long,
             methods.limits.max_pixels,
+            methods.limits.formats,
             settings.obey_robots_tag,
         )
         if settings.recheck_after is not None:

@@ -37,6 +37,7 @@ def requeue_for_screening(
     minimum_short: int,
     minimum_long: int,
     max_pixels: int,
+    formats: Sequence[str],
     obey_robots_tag: bool,
 ) -> None:
     """When the partner's limits or its choice on opt-outs changed: queue, from the store, what they may turn.
@@ -61,7 +62,8 @@ def requeue_for_screening(
                        AND (result.reason = ANY(%(reasons)s)
                             OR least(image.width, image.height) < %(short)s
                             OR greatest(image.width, image.height) < %(long)s
-                            OR image.width::bigint * image.height > %(pixels)s)
+                            OR image.width::bigint * image.height > %(pixels)s
+                            OR image.format <> ALL(%(formats)s))
                    RETURNING result.fetch_key, result.sha256)
                INSERT INTO fetch_queue (partner_id, fetch_key, url, sha256)
                SELECT DISTINCT ON (fetch_key) %(partner)s, fetch_key, entry.url, turned.sha256
@@ -74,6 +76,7 @@ def requeue_for_screening(
                 "short": minimum_short,
                 "long": minimum_long,
                 "pixels": max_pixels,
+                "formats": list(formats),
             },
         )
         if obey_robots_tag:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -177,8 +178,10 @@ def test_a_class_of_failures_goes_back_in_line(ledger: Ledger) -> None:
         assert count_queued(connection, PARTNER) == 3
 
 
-def screen(connection: Connection, screening: str, obey: bool, short: int = 100) -> None:
-    limits = (["too_small"], short, 100, 10**9)
+def screen(
+    connection: Connection, screening: str, obey: bool, short: int = 100, formats: Sequence[str] = ("jpeg", "png")
+) -> None:
+    limits = (["too_small"], short, 100, 10**9, formats)
     requeue_for_screening(connection, PARTNER, screening, *limits, obey)  # type: ignore[arg-type]
 
 
@@ -209,6 +212,18 @@ def test_pictures_judged_again_from_the_store_keep_what_their_server_said(ledger
         record(connection, result(again.fetch_key, attempts=0))
         queue_rechecks(connection, PARTNER)
         assert [q.etag for q in whole_queue(connection, PARTNER)] == ['"1"']
+
+
+def test_pictures_of_a_format_that_is_not_taken_any_more_are_judged_again(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        screen(connection, "first", obey=False)
+        offer(connection, ["http://a/1", "http://a/2"])
+        screen(connection, "first", obey=False)
+        jpeg, png = whole_queue(connection, PARTNER)
+        record(connection, result(jpeg.fetch_key), result(png.fetch_key, sha256=OTHER_SHA, format="png"))
+        screen(connection, "second", obey=False, formats=["jpeg", "gif"])
+        assert [q.sha256 for q in queued_in_store(connection, PARTNER, None, 10)] == [OTHER_SHA]
+        assert contents(connection) == [("available", SHA)]
 
 
 def test_failures_are_listed_by_reason_without_secrets(ledger: Ledger) -> None:
