@@ -130,7 +130,8 @@ class Host:
         if self._spacing < _NO_SPACING:
             self._spacing = self._least_spacing
         if self._is_slow(latency) and started > self._cut_at:
-            self._cut(now, 0.8)
+            # Not below where it started: on a busy machine of ours every host seems slow.
+            self._cut(now, 0.8, least=min(_FIRST_WINDOW, self._window))
         else:
             self._window = min(self._window + (1 if self._doubling else 1 / self._window), self._most)
 
@@ -171,9 +172,9 @@ class Host:
         if self._without_answer_since is None:
             self._without_answer_since = now
 
-    def _cut(self, now: float, factor: float) -> None:
+    def _cut(self, now: float, factor: float, least: float = 1.0) -> None:
         """Once a round: requests that were under way already say nothing about the smaller window."""
-        self._window = max(self._window * factor, 1.0)
+        self._window = max(self._window * factor, least)
         self._doubling = False
         self._cut_at = now
 
