@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_assets.compiling import compiled
+from image_assets.renditions.canvas import Canvas, Pixels
 
-Pixels = NDArray[np.uint8]
+_CANVAS = Canvas()
 
 
 def with_contrast(image: Image.Image, factor: float) -> Image.Image:
     """What `ImageEnhance.Contrast(image).enhance(factor)` gives for an RGB image, which stays as it is.
+
+    The result stands on a canvas: it is valid until this thread asks for the next.
 
     Contrast blends every value with the mean luma of the picture: out = mean + factor · (value - mean), clipped.
     """
@@ -24,9 +27,9 @@ def with_contrast(image: Image.Image, factor: float) -> Image.Image:
         return image
     pixels = _pixels(image)
     mean = int(int(_luma_sum(pixels.view(np.uint32))) / (image.width * image.height) + 0.5)
-    blended = np.empty_like(pixels)
+    picture, blended = _CANVAS.picture(image.size)
     _blend(pixels, np.float32(mean), np.float32(factor), blended)
-    return Image.fromarrow(pa.array(blended.reshape(-1)), "RGB", image.size)
+    return picture
 
 
 def _pixels(image: Image.Image) -> Pixels:

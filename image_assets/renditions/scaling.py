@@ -6,10 +6,13 @@ in a sixth of the time of Pillow's. Does not belong here: which sizes and parts 
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
+
+from image_assets.renditions.canvas import Canvas
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
@@ -21,6 +24,19 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 _MARGIN = 1.15
 
 
+_CANVAS = Canvas()
+
+
+class _Kept(threading.local):
+    """Every thread's own resizer, which keeps the memory it works in."""
+
+    def __init__(self) -> None:
+        self.resizer = Resizer()
+
+
+_KEPT = _Kept()
+
+
 @dataclass
 class Halvings:
     """A picture and its halvings, each made when it is first needed. For one thread.
@@ -30,11 +46,14 @@ class Halvings:
 
     extent: tuple[float, float]
     images: list[Image.Image]
-    resizer: Resizer = field(default_factory=Resizer)
+    resizer: Resizer = field(default_factory=lambda: _KEPT.resizer)
 
 
 def scaled(halvings: Halvings, part: Box, target: Size) -> Image.Image:
-    """A part of the picture (left, top, width, height as shares of 1) in the target's size (pixels)."""
+    """A part of the picture (left, top, width, height as shares of 1) in the target's size (pixels).
+
+    The result may stand on the canvas: it is valid until the next one is asked for, and must not be changed.
+    """
     images, steps = halvings.images, 0
     while True:
         width, height = images[steps].size
@@ -61,6 +80,6 @@ def _resized(halvings: Halvings, steps: int, part: Box, target: Size, *, halving
     kernel = FilterType.catmull_rom if steps == 0 and not halving else FilterType.lanczos3
     options = ResizeOptions(ResizeAlg.convolution(kernel))
     options.crop_box = box
-    result = Image.new("RGB", target)
+    result = Image.new("RGB", target) if halving else _CANVAS.picture(target)[0]
     halvings.resizer.resize_pil(image, result, options)
     return result
