@@ -55,6 +55,16 @@ def test_dhash_equals_imagehash_at_tiny_long_and_tall_sizes(size: tuple[int, int
         np.testing.assert_array_equal(crop_hashes(image), hash_each_crop(image, "dhash"))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("algorithm", ["dhash", "phash"])
+def test_a_thousand_images_of_odd_sizes_and_modes_hash_as_imagehash_does(algorithm: str) -> None:
+    rng = np.random.default_rng(7)
+    for seed, (width, height) in enumerate(np.exp(rng.uniform(0, 6.2, (1000, 2))).astype(int).tolist()):
+        image = noise(width, height, MODES[seed % len(MODES)], seed)
+        expected = hash_each_crop(image, algorithm)
+        np.testing.assert_array_equal(crop_hashes(image, algorithm), expected, f"{image.mode} {width}x{height}")
+
+
 def test_dhash_equals_imagehash_on_drawn_scenes(draw) -> None:
     for seed, size in enumerate([(1024, 768), (768, 1024), (601, 599)]):
         scene = draw(*size, seed)

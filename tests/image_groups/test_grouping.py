@@ -4,6 +4,8 @@ import dataclasses
 import io
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from image_assets.image_groups import (
     group_images,
     group_pictures,
     image_group_id,
+    pair_scores,
     same_picture,
 )
 
@@ -222,6 +225,62 @@ def test_different_drawings_in_the_same_frame_are_not_the_same_picture(colour: s
         frame.paste(original, (round(width * share), round(height * share)))
         framed.append(seen(frame))
     assert group_images(framed, ALIGNED_POLICY) == [[0], [1], [2], [3, 4]]
+
+
+@st.composite
+def drawn_hotels(draw: st.DrawFn) -> list[Fingerprint]:
+    """Versions of a few drawings, cut, framed or mirrored."""
+    versions = draw(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5)), min_size=1, max_size=8))
+    return [version_of_drawing(seed, version) for seed, version in versions]
+
+
+@cache
+def version_of_drawing(seed: int, version: int) -> Fingerprint:
+    original = drawing(seed)
+    width, height = original.size
+    framed = Image.new("RGB", (width + 80, height + 80), "black")
+    framed.paste(original, (40, 40))
+    return seen(
+        [
+            original,
+            original.crop((width // 5, 0, width, height)),
+            original.crop((0, 0, width, height * 4 // 5)),
+            framed,
+            mirror(original),
+            original.resize((200, 150)),
+        ][version]
+    )
+
+
+@laws
+@given(drawn_hotels(), st.booleans(), st.randoms(use_true_random=False))
+def test_aligned_groups_and_scores_do_not_depend_on_order_or_company(
+    hotel: list[Fingerprint], mirrored: bool, random
+) -> None:
+    policy = dataclasses.replace(ALIGNED_POLICY, mirrored=mirrored)
+    order = list(range(len(hotel)))
+    random.shuffle(order)
+    shuffled = group_images([hotel[index] for index in order], policy)
+    assert as_sets([[order[i] for i in group] for group in shuffled]) == as_sets(group_images(hotel, policy))
+    first, last = hotel[0], hotel[-1]
+    there, back = same_picture(first, last, policy), same_picture(last, first, policy)
+    assert (there.same, there.score, there.mirrored) == (back.same, back.score, back.mirrored)
+    assert same_picture(first, first, policy).score == 1.0
+    together = pair_scores(
+        np.stack([each.crop_hashes for each in hotel]),
+        np.stack([each.luma for each in hotel]),
+        np.array([[0, len(hotel) - 1]]),
+        policy,
+    )
+    assert together[0] == there.score
+
+
+@pytest.mark.parametrize("policy", [TALK_POLICY, ALIGNED_POLICY])
+def test_groups_are_the_same_when_compiled_loops_run_in_many_threads(policy: Policy) -> None:
+    hotel = [version_of_drawing(seed, version) for seed in (1, 2) for version in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        groups = list(pool.map(lambda _: group_images(hotel, policy), range(8)))
+    assert all(each == groups[0] for each in groups)
 
 
 def test_a_policy_with_an_impossible_threshold_is_refused() -> None:
