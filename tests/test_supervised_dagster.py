@@ -46,20 +46,23 @@ def ask():
 
 defs = dg.Definitions([endless], sensors=[ask], executor=dg.in_process_executor)
 """
+PROJECTS = yaml.safe_load((ROOT / "dagster.yaml").read_text())
 INSTANCE = {
     "storage": {"postgres": {"postgres_url": {"env": "STORAGE"}}},
-    "compute_logs": yaml.safe_load((ROOT / "dagster.yaml").read_text())["compute_logs"],
+    "compute_logs": PROJECTS["compute_logs"],
+    "run_coordinator": PROJECTS["run_coordinator"],
     "concurrency": {"runs": {"max_concurrent_runs": 1}},
     "telemetry": {"enabled": False},
 }
 # Says as JSON lines what it knows of the runs, whenever that changes.
 COMMAND = """
-import json, os, sys, time
+import json, os, signal, sys, time
 from pathlib import Path
 import dagster, psycopg
 from image_assets.supervision import acquire_supervision, exit_on_stop_signals, fail_orphaned_runs, run_dagster
 from resources.ledger.embedded import embedded_postgres
 
+signal.alarm(300)  # so that a test which waits in vain fails
 home, ui_port = Path(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else None
 with exit_on_stop_signals(), acquire_supervision(home) as supervision, embedded_postgres(home) as url:
     with psycopg.connect(url) as connection:

@@ -7,6 +7,7 @@ backfill daemons look for those after a crash and enqueue them.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,19 +33,20 @@ def runs_are_our_children(instance: DagsterInstance) -> bool:
     return isinstance(instance.run_launcher, DefaultRunLauncher)
 
 
-def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
+def fail_orphaned_runs(instance: DagsterInstance, orphaned: Collection[str] | None = None) -> list[str]:
     """Report every active run as failed (canceled, if that was asked for) and tag it; their ids.
 
     To be called only when no run's process can be alive: by the holder of the supervision, before it starts a code
-    server. Dagster's own run retries leave these runs alone, since the ledger says what is still to do. With another
-    launcher than the default one it does nothing: its runs go on without us.
+    server; or later for the runs, by id, that were active then. Dagster's own run retries leave these runs alone, since
+    the ledger says what is still to do. With another launcher than the default one it does nothing: its runs go on
+    without us.
     """
     from dagster import DagsterRunStatus
     from dagster._core.storage.tags import MAX_RETRIES_TAG
 
     if not runs_are_our_children(instance):
         return []
-    runs = active_runs(instance)
+    runs = [run for run in active_runs(instance) if orphaned is None or run.run_id in orphaned]
     for run in runs:
         instance.add_run_tags(run.run_id, {ORPHANED_TAG: "true", MAX_RETRIES_TAG: "0"})
         if run.status == DagsterRunStatus.CANCELING:

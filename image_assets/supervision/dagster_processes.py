@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from image_assets.supervision.active_runs import cancel_active_runs, fail_orphaned_runs, report_stopped_runs
+from image_assets.supervision.active_runs import (
+    active_runs,
+    cancel_active_runs,
+    fail_orphaned_runs,
+    report_stopped_runs,
+)
 from image_assets.supervision.children import Child, check_running, restart_child, start_child, stop_child
 from image_assets.supervision.following import SUPERVISOR_VARIABLE, end_marked
 from image_assets.supervision.tenure import Supervision
@@ -62,9 +67,12 @@ class DagsterProcesses:
             others = [psutil.Process(child.process.pid) for child in self._clients() if not child.ended()]
             spare = {p.pid for client in others for p in (client, *client.children(recursive=True))}
             end_marked(self.supervision.mark, spare)
-            fail_orphaned_runs(self.instance)
-            restart_child(self.code_server)
-            _wait_for_code_server(self.code_server, self.code_socket)
+            orphaned = {run.run_id for run in active_runs(self.instance)}
+            try:
+                restart_child(self.code_server)
+                _wait_for_code_server(self.code_server, self.code_socket)
+            finally:  # a run that waits for one of these starts at once, and would fail without a code server
+                fail_orphaned_runs(self.instance, orphaned)
         for child in self._clients():
             if child.ended():
                 _log.warning("%s", child.failure("ended and is started again"))
