@@ -47,8 +47,8 @@ def fresh_world(postgres_url: str) -> Iterator[World]:
 
 
 def write_partners(file: Path, partners: Sequence[str] = PARTNERS) -> Path:
-    """A partners file for partners on this machine whose catalogues may shrink as they like."""
-    settings = {"allow_private_addresses": True, "max_deleted_share": 1.0}
+    """A partners file for partners on this machine whose catalogues may shrink as they like; short pauses on errors."""
+    settings = {"allow_private_addresses": True, "max_deleted_share": 1.0, "backoff_seconds": 0.01}
     file.write_text(json.dumps({"partners": dict.fromkeys(partners, settings)}))
     return file
 

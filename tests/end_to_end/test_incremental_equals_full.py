@@ -7,10 +7,10 @@ What people decided on pairs of pictures is part of the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import pytest
@@ -22,11 +22,9 @@ from partner_site import PartnerSite, partner_site
 from pictures import centre_crop, drawn, jpeg, no_image_available, scaled
 from PIL import Image
 
-import image_assets.raw_images.asset
 from image_assets.deciding import DecisionRefused, decide
 from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.pending_work import INGEST
-from resources.image_fetcher import FetchLimits
 from resources.ledger.decisions import pair_decisions, record_decision
 
 ACCOMMODATIONS = ("0123", "$abc", "Ünï/cødé")
@@ -141,15 +139,6 @@ def histories() -> st.SearchStrategy[list[Event]]:
     verdict = st.builds(Verdict, image, image, st.booleans())
     events = st.lists(st.one_of(offers(), offers(), work, releases(), verdict), min_size=5, max_size=9)
     return st.builds(lambda first, others, last: [first, *others, last], offers(), events, releases())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _short_pauses() -> Iterator[None]:
-    """Servers' errors are tried again as always, without the pauses between the attempts."""
-    with pytest.MonkeyPatch.context() as patch:
-        limits = partial(FetchLimits, backoff_seconds=0.01)
-        patch.setattr(image_assets.raw_images.asset, "FetchLimits", limits)
-        yield
 
 
 class History:
