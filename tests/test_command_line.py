@@ -190,6 +190,20 @@ def test_accepting_what_is_not_closed_is_refused_with_a_reason(home: Home) -> No
     assert home.run("accept-shrink", "alpha")[0] == 2
 
 
+def test_gc_tells_what_is_unused_and_collects_it_when_told_to(home: Home, ledger: Ledger) -> None:
+    key = "raw/ab/" + "ab" * 32
+    home.store.put(key, b"left by a killed run")
+    code, said = home.run("gc", "--grace", "0s")
+    assert (code, "without a row raw" in said, "Nothing was changed" in said) == (0, True, True), said
+    assert home.run("gc", "--delete", "--grace", "0s")[0] == 0
+    assert home.store.get(key), "only marked"
+    code, said = home.run("gc", "--delete", "--grace", "0s")
+    assert (code, "Deleted 1 objects" in said) == (0, True), said
+    assert home.store.missing([key]) == [key]
+    code, said = home.run("gc", "--grace", "soon")
+    assert (code, "such as 36h or 10d" in said) == (2, True), said
+
+
 def test_a_held_catalogue_is_accepted_by_its_version_and_no_other(home: Home, ledger: Ledger) -> None:
     with ledger.connect() as connection:
         record_gate(connection, Gate("catalogue_diffs", "$abc", "deleted_share", "w:2:etag:0.3", False, "deletes much"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +139,38 @@ def test_a_listing_has_more_than_one_page(s3_store: ObjectStore) -> None:
     asyncio.run(put_all())
     assert keys(s3_store, "many") == wanted
     assert s3_store.missing(["many/none", *wanted]) == ["many/none"]
+
+
+def test_folders_are_told_one_by_one_and_their_objects_page_by_page_with_their_time(store: ObjectStore) -> None:
+    before = datetime.now(UTC) - timedelta(minutes=1)
+    for key in ("a/one/1", "a/one/2", "a/two/deep/3", "a/4", "ab/5"):
+        store.put(key, b"x")
+    assert store.folders("a") == ["a/one", "a/two"]
+    assert store.folders("none") == []
+    listed = [item for page in store.pages("a") for item in page]
+    assert sorted(item.key for item in listed) == ["a/4", "a/one/1", "a/one/2", "a/two/deep/3"]
+    assert all(before < item.written_at < before + timedelta(minutes=2) for item in listed)
+
+
+def test_many_objects_are_deleted_at_once_whether_they_are_there_or_not(store: ObjectStore) -> None:
+    names = [f"a/{number}" for number in range(5)]
+    for key in (*names, "a/kept"):
+        store.put(key, b"x")
+    store.delete_all([names[0], "a/none", *names[1:]])
+    store.delete_all([*names, "none/at/all"])
+    store.delete_all([])
+    assert keys(store, "a") == ["a/kept"]
+
+
+def test_an_object_can_be_read_in_parts(store: ObjectStore) -> None:
+    store.put("large", LARGE)
+    with store.open("large") as file:
+        assert file.seek(-10, io.SEEK_END) == len(LARGE) - 10
+        assert file.read() == LARGE[-10:]
+        assert file.seek(2**20) == file.tell() == 2**20
+        assert file.read(2**21) == LARGE[2**20 : 3 * 2**20]
+    with pytest.raises(FileNotFoundError):
+        store.open("none")
 
 
 def test_missing_keeps_the_order_given_over_many_folders(store: ObjectStore) -> None:
