@@ -19,7 +19,7 @@ def flaw_of(rendition: Rendition, recipes: Sequence[Recipe]) -> str | None:
     """What is wrong with a rendition that all these recipes have in common, in one line; None when nothing is.
 
     All of its bytes are decoded: of a JPEG every coefficient, from which only a picture of an eighth of the size is
-    worked out. That finds any damage, in an eighth of the time that rendering takes (measured; a whole decode: twice).
+    worked out. That finds any damage, in half the time of a whole decode (measured: 10 ms of CPU for 14 of them).
     """
     try:
         # Strict: libjpeg's warnings count, which Pillow overlooks.
