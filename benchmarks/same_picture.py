@@ -92,7 +92,7 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", nargs="?", type=Path, default=PHOTOS if PHOTOS.is_dir() else None)
-    options.add_argument("--images", type=int, help="every so-manieth photograph only, so that about N are used")
+    options.add_argument("--images", type=int, help="about so many of the photographs, evenly spread")
     chosen = options.parse_args()
     if chosen.folder is None:
         names, files = [f"drawn {seed}" for seed in range(40)], [draw_jpeg(seed) for seed in range(40)]
