@@ -6,7 +6,7 @@ Does not belong here: the gates' rules (each is in its asset).
 from __future__ import annotations
 
 from resources.ledger import Ledger
-from resources.ledger.operations import FAILED_SHARE, RENDITIONS_IN_STORE, Gate, accept_gate, gates
+from resources.ledger.operations import FAILED_SHARE, NOT_ACCEPTED, RENDITIONS_IN_STORE, Gate, accept_gate, gates
 
 _OF_A_RELEASE = ("image_groups", "renditions", "image_release")
 
@@ -37,15 +37,17 @@ def accept_failing_partner(ledger: Ledger, partner_id: str) -> str | None:
 def accept_closed_release(ledger: Ledger, release_id: str) -> str | None:
     """Accept the closed gates of an image release and of its shards; a message when there is nothing to accept.
 
-    Renditions that are not in the store cannot be wished there: that gate opens when they are made again.
+    Renditions that are not in the store cannot be wished there, nor can a certificate: these gates open when what they
+    miss is made.
     """
     with ledger.connect() as connection:
         closed = [g for g in gates(connection) if g.closed and g.asset in _OF_A_RELEASE and _release(g) == release_id]
-        accepted = [gate for gate in closed if gate.gate != RENDITIONS_IN_STORE]
+        accepted = [gate for gate in closed if gate.gate not in NOT_ACCEPTED]
         for gate in accepted:
             accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
     if closed and not accepted:
-        return f"{closed[0].message} They are made again by the next run; this cannot be accepted."
+        again = "They are made again by the next run; this" if closed[0].gate == RENDITIONS_IN_STORE else "This"
+        return f"{closed[0].message} {again} cannot be accepted."
     return None if accepted else f"No gate of release {release_id} is closed."
 
 

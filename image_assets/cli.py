@@ -63,6 +63,7 @@ def run(until_idle: bool) -> None:
 @main.command()
 def status() -> None:
     """Show queues, rates, time left and the state of each release."""
+    from image_assets.certification import certification
     from image_assets.definitions import read_methods
     from image_assets.partitions import SHARD_KEYS
     from image_assets.pending_work import pending_work
@@ -84,6 +85,7 @@ def status() -> None:
                 progress(connection, time.time() - _RECENT_SECONDS),
                 pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait),
                 len(SHARD_KEYS),
+                certification(connection, methods),
             )
             for line in lines:
                 say(line)

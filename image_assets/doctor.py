@@ -18,10 +18,13 @@ from obstore.exceptions import BaseError
 from PIL import features
 
 from image_assets.catalogue_diffs.offered import offered_catalogues
+from image_assets.certification import certification
+from image_assets.definitions import read_methods
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.renditions import RecipesFileError, load_recipes
 from image_assets.services import OWN_DAGSTER_SETTINGS, DagsterSettingsError, database, own_dagster_settings
 from resources.environment import PROJECT, Environment
+from resources.ledger import Ledger
 from resources.ledger.embedded import EmbeddedPostgresError
 from resources.ledger.schema import schema_versions
 from resources.object_store import StoreUrlError, open_store, store_fault
@@ -158,6 +161,7 @@ def _database(environment: Environment) -> Iterator[Finding]:
     try:
         with database(environment) as url:
             yield from _database_at(url, embedded=environment.database_url is None)
+            yield from _policy(environment, url)
     except EmbeddedPostgresError as error:
         yield Finding(_one_line(error)[:400], f"look into {environment.home / 'postgres.log'}")
     except OSError as error:
@@ -195,6 +199,27 @@ def _database_at(url: str, embedded: bool) -> Iterator[Finding]:
         )
     else:
         yield Finding(f"the ledger's schema is {current}, the newest")
+
+
+def _policy(environment: Environment, url: str) -> Iterator[Finding]:
+    current, newest = schema_versions(url)
+    if current != newest:
+        return  # no table to look into yet
+    try:
+        partners = load_partners(environment.partners_file)
+    except PartnersFileError:
+        return  # told already
+    try:
+        methods = read_methods(environment, partners)
+    except PartnersFileError as error:
+        yield Finding(_one_line(error), "mend the file named here")
+        return
+    except RecipesFileError:
+        return  # told already
+    with Ledger(url).connect() as connection:
+        found = certification(connection, methods)
+    advice = "image-assets corpus build, then corpus evaluate; docs/same-picture-guarantee.md says more"
+    yield Finding(found.line, advice if found.problem else None)
 
 
 def _one_line(error: Exception | str) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from shlex import quote
 
 from image_assets.catalogue_diffs.offered import OfferedCatalogues, offered_catalogues
+from image_assets.certification import certification
 from image_assets.hotel_groups.offered import OfferedReleases, offered_releases
 from image_assets.image_release.publishing import is_current
 from image_assets.methods import Methods, input_digest
@@ -18,7 +19,7 @@ from image_assets.shards import stage_digest
 from resources.ledger import Connection, Ledger, fetch_queue, pending, releases, shards
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.decisions import decisions_digest
-from resources.ledger.operations import FAILED_SHARE, RENDITIONS_IN_STORE, Gate, gates
+from resources.ledger.operations import FAILED_SHARE, NOT_ACCEPTED, POLICY_CERTIFIED, Gate, gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
 from resources.ledger.releases import DataRelease
 from resources.object_store import ObjectStore
@@ -137,9 +138,11 @@ def _pending_catalogues(
 
 def _shut(closed: list[Gate], asset: str, partition_key: str, digest: str, accept: str = "") -> list[str]:
     """A line for each gate that is closed for this very input, with how to `accept` it where that is possible."""
+    release = partition_key.partition("|")[0]
     return [
-        f"gate {gate.gate} of {asset} {partition_key}: {gate.message}"
-        + (f" {accept}" if accept and gate.gate != RENDITIONS_IN_STORE else "")
+        # It is the policy that is not certified, whatever the shard: all of them tell it in one line.
+        f"gate {gate.gate} of {asset} {release if gate.gate == POLICY_CERTIFIED else partition_key}: {gate.message}"
+        + (f" {accept}" if accept and gate.gate not in NOT_ACCEPTED else "")
         for gate in closed
         if (gate.asset, gate.partition_key, gate.input_digest) == (asset, partition_key, digest)
     ]
@@ -228,6 +231,7 @@ def _pending_galleries(
     digests = {
         stage: stage_digest(release, methods, stage) for stage in ("image_groups", "renditions", "image_release")
     }
+    certified = certification(connection, methods)
     accept = f"To publish all the same: image-assets accept-release {quote(release.release_id)}"
     built = shards.built_shards(connection, release.release_id)
     for shard in shard_keys:
@@ -236,12 +240,17 @@ def _pending_galleries(
         key = f"{release.release_id}|{shard}"
         shut = [
             line
-            for stage in ("image_groups", "renditions")
-            for line in _shut(closed, stage, key, digests[stage], accept)
+            for stage, digest in (
+                ("image_groups", digests["image_groups"]),
+                ("image_groups", certified.gate_digest(digests["image_groups"])),
+                ("renditions", digests["renditions"]),
+            )
+            for line in _shut(closed, stage, key, digest, accept)
         ]
-        found.stopped.extend(shut)
+        found.stopped.extend(line for line in shut if line not in found.stopped)
         if not shut:
-            found.work.append(Work(BUILD, key, digests["renditions"], 0))
+            # Another certificate makes another try: what failed without it counts no more.
+            found.work.append(Work(BUILD, key, certified.gate_digest(digests["renditions"]), 0))
     if found.work and (behind := _fingerprinted_otherwise(pending.partner_states(connection), methods)):
         return PendingWork(
             waiting=[

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from image_assets.certification import Certification
 from image_assets.pending_work import PendingWork
 from image_assets.progress_lines import progress_lines
 from resources.ledger.operations import Progress
@@ -19,6 +20,7 @@ def status_lines(
     running: Sequence[Progress],
     pending: PendingWork,
     shards: int,
+    certified: Certification,
 ) -> Iterator[str]:
     """The whole report."""
     yield (
@@ -33,6 +35,7 @@ def status_lines(
     yield ""
     for release in releases:
         yield f"release {release.release_id}: {_release_state(release, shards)}"
+    yield f"same picture: {certified.line}"
     if running:
         yield ""
         yield from progress_lines(running)

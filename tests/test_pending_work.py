@@ -30,7 +30,7 @@ from image_assets.pending_work import (
 )
 from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import load_recipes
-from image_assets.shards import shard_of
+from image_assets.shards import shard_of, stage_digest
 from resources.environment import PROJECT
 from resources.ledger import Ledger, catalogues, grouping, ranking, release_loading, releases, rendering
 from resources.ledger.catalogues import CatalogueVersion
@@ -452,8 +452,10 @@ def test_a_pointer_that_is_lost_or_points_elsewhere_is_work_for_the_publication_
 
 def test_a_closed_gate_of_a_shard_stops_that_shard_and_names_the_command_that_accepts_it(published: World) -> None:
     methods = replace(published.methods, trust={"alpha": 3.0})
-    digest = ask(published.store, published.ledger, methods).work[0].input_digest
     with published.ledger.connect() as connection:
+        release = releases.data_release(connection, "r1")
+        assert release is not None
+        digest = stage_digest(release, methods, "renditions")
         record_gate(connection, Gate("renditions", SHARDS[0], "renderable", digest, False, "10 of 10 fail."))
         try:
             pending = ask(published.store, published.ledger, methods)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from image_assets.certification import Certification
 from image_assets.pending_work import INGEST, PendingWork, Work
 from image_assets.status import status_lines
 from resources.ledger import Ledger, releases, shards
@@ -9,6 +10,7 @@ from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview, releases_overview
 from resources.ledger.shards import Shard
 
+CERTIFIED = Certification("aligned-1:0.9", None, "nothing certifies policy aligned-1:0.9", "d")
 PARTNER = PartnerOverview("ünï", "2026-W45", 35_000_000, 30_000_000, 4_000, 12, 900, 34)
 
 
@@ -18,7 +20,11 @@ def lines(
     running: list[Progress] | None = None,
     pending: PendingWork | None = None,
 ) -> list[str]:
-    return list(status_lines(partners or [], releases or [], running or [], pending or PendingWork(), 4))
+    return list(status_lines(partners or [], releases or [], running or [], pending or PendingWork(), 4, CERTIFIED))
+
+
+def test_what_certifies_the_policy_is_told() -> None:
+    assert "same picture: not certified: nothing certifies policy aligned-1:0.9" in lines()
 
 
 def state(**facts: object) -> str:

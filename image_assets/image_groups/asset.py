@@ -7,6 +7,7 @@ are `decided`.
 import dagster as dg
 import numpy as np
 
+from image_assets.certification import WHAT_TO_DO, certification
 from image_assets.fingerprints.hashing import CROPS, unpack_hashes
 from image_assets.fingerprints.luma import LUMA_SIDE, unpack_luma
 from image_assets.hotel_groups.asset import hotel_groups
@@ -19,9 +20,10 @@ from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Ledger, grouping, shards, tombstones
 from resources.ledger.grouping import BY_DECISION, GroupedHotel, HotelContents, LinkRow
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.operations import POLICY_CERTIFIED, Gate, record_gate
 
 GATE = "every_image_grouped"
+_NOT_ASKED = "Not asked: the policy is not certified, so nothing is grouped by it."
 _HOTELS_A_BATCH = 500
 
 
@@ -41,7 +43,15 @@ _HOTELS_A_BATCH = 500
             partitions_def=RELEASE_SHARDS,
             description="Every image that the release sees is in exactly one image group of its hotel. When closed: "
             "fingerprints are missing; materialise `fingerprints` of the partners, then this shard again.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            POLICY_CERTIFIED,
+            asset="image_groups",
+            blocking=True,
+            partitions_def=RELEASE_SHARDS,
+            description="A certificate for the policy, its version and the fingerprints meets the required bounds on "
+            f"false merges and recall. When closed, nothing is grouped. {WHAT_TO_DO}",
+        ),
     ],
     metadata={
         "dagster/column_schema": dg.TableSchema(
@@ -62,13 +72,27 @@ def image_groups(
 ) -> dg.MaterializeResult:
     """Which images of a hotel show the same picture: as the policy sees it.
 
-    From `hotel_groups` (the release's frozen images) and their fingerprints; runs when the release is loaded. Only
-    hotels whose images changed, or all when the policy did, are computed.
+    From `hotel_groups` (the release's frozen images) and their fingerprints; runs when the release is loaded, and only
+    by a policy that a certificate speaks for. Only hotels whose images changed, or all when the policy did, are
+    computed.
     """
     shard = partition_shard(context, methods)
     with stage_run(context, ledger, "image_groups", f"shard:{context.partition_key}") as run:
         digest = stage_digest(loaded_release(run.connection, shard.release_id), methods, "image_groups")
         tombstones.keep_hotels(run.connection, shard)
+        certified = record_gate(
+            run.connection, certification(run.connection, methods).gate(context.partition_key, digest)
+        )
+        if certified.closed:
+            return dg.MaterializeResult(
+                metadata=run.finish(),
+                check_results=[
+                    check_result(context, certified),
+                    dg.AssetCheckResult(
+                        check_name=GATE, passed=False, severity=dg.AssetCheckSeverity.WARN, description=_NOT_ASKED
+                    ),
+                ],
+            )
         todo = grouping.ungrouped_hotels(run.connection, shard)
         run.expect(len(todo))
         for start in range(0, len(todo), _HOTELS_A_BATCH):
@@ -107,7 +131,10 @@ def image_groups(
                 "decisions_disobeyed": counts.decisions_disobeyed,
                 **run.finish(),
             },
-            check_results=[check_result(context, gate, ungrouped_entries=ungrouped)],
+            check_results=[
+                check_result(context, certified),
+                check_result(context, gate, ungrouped_entries=ungrouped),
+            ],
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from image_assets.certification import certification
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.image_release import gates
 from image_assets.image_release.gallery import render_gallery
@@ -234,6 +235,7 @@ def _summary(
     run: StageRun, release: DataRelease, methods: Methods, facts: ManifestFacts, tally: Tally, outcomes: list[Gate]
 ) -> ReleaseSummary:
     grouped = grouping.group_counts(run.connection, whole_release(release.release_id, methods))
+    certified = certification(run.connection, methods).certificate
     return ReleaseSummary(
         release_id=release.release_id,
         manifest_digest=facts.digest,
@@ -262,6 +264,7 @@ def _summary(
             for g in outcomes
         ),
         recipes=dict(methods.recipe_digests),
+        certificate=certified.content if certified is not None else None,
         method_versions={
             "fingerprint": methods.fingerprint,
             "grouping": methods.grouping,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class ReleaseSummary:
     gates: tuple[GateOutcome, ...] = ()
     recipes: Mapping[str, str] = field(default_factory=dict)  # name -> recipe digest
     method_versions: Mapping[str, str] = field(default_factory=dict)  # screening, fingerprint, … -> version
+    certificate: Mapping[str, Any] | None = None  # what the policy was measured to do: bounds, counts, corpus digest
 
 
 def summary_json(summary: ReleaseSummary) -> bytes:

@@ -22,6 +22,9 @@ from resources.ledger.connection import Connection, Ledger
 RENDITIONS_IN_STORE = "renditions_in_store"
 # Closed, it does not stop its partner: a release then sees the partner's pictures of an earlier one.
 FAILED_SHARE = "failed_share"
+# Opens by a certificate; what is not proven is not let through by hand.
+POLICY_CERTIFIED = "policy_certified"
+NOT_ACCEPTED = (RENDITIONS_IN_STORE, POLICY_CERTIFIED)
 
 LEASE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10

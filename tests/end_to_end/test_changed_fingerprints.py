@@ -7,6 +7,7 @@ from dataclasses import replace
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg
+from policy_certificates import good_certificate, keep
 
 from image_assets.partitions import BUCKETS, SHARD_KEYS
 from image_assets.pending_work import BUILD, INGEST, Work
@@ -25,6 +26,7 @@ def test_shards_wait_for_the_new_fingerprints_and_one_built_too_early_by_hand_do
     before = world.galleries()
 
     world.methods = replace(world.methods, algorithm="phash")
+    keep(world.ledger, good_certificate(world.methods.policy, world.methods.fingerprint))
     pending = world.pending()
     assert [work.job for work in pending.work] == [INGEST]
     assert "alpha" in pending.waiting[0]

@@ -5,26 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from policy_certificates import good_certificate
 
-from image_assets.image_groups import TALK_POLICY, Policy, Requirements
-from image_assets.image_groups.certificate import (
-    Certificate,
-    GroupErrors,
-    Share,
-    certificate_for,
-    shortcoming,
-)
+from image_assets.image_groups import TALK_POLICY, Certificate, Policy, Requirements
+from image_assets.image_groups.certificate import certificate_for, shortcoming
 
 POLICY = Policy(rule="aligned", version=7, threshold=0.6789)  # nothing built in speaks of it
 METHOD = "dhash-1"
 REQUIRED = Requirements()
 
 
-def certificate(policy: Policy = POLICY, lower: float = 0.99, upper: float = 5e-5, corpus: str = "c1") -> Certificate:
-    recall, false, none = Share(99, 100, 10, lower, 1.0), Share(0, 60_000, 300, 0.0, upper), Share(0, 0, 0, 0.0, 1.0)
-    return Certificate(
-        policy, METHOD, corpus, recall, {"grey": recall}, false, {}, none, none, GroupErrors(1, 8, 2, 0, 0), None
-    )
+def certificate(policy: Policy = POLICY, corpus: str = "c1", **bounds: float) -> Certificate:
+    return replace(good_certificate(policy, METHOD, **bounds), corpus=corpus)
 
 
 def problem(known: Certificate | None, required: Requirements = REQUIRED) -> str:
