@@ -20,8 +20,6 @@ import numpy as np
 
 from image_assets.dedup_quality.corpus import GENERATED, LabelledPair
 from image_assets.dedup_quality.making import (
-    DIFFERENT_PAIRS,
-    SAME_PAIRS,
     Copy,
     MadePicture,
     Original,
@@ -73,7 +71,7 @@ def build_corpus(
     pictures: int,
     seed: int,
     say: Callable[[str], None],
-    pairs: tuple[int, int] = (SAME_PAIRS, DIFFERENT_PAIRS),
+    pairs: tuple[int, int],
 ) -> BuiltCorpus:
     """Make the pairs of one origin, the folder or the pipeline, and put them in place of those it gave before.
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from image_assets.corpus.tuning import Proposal
 from image_assets.dedup_quality.bounds import trials_for
+from image_assets.dedup_quality.evaluation import CurvePoint, Mix, precision_of
 from image_assets.image_groups.certificate import Certificate, Requirements, Share
 
 
@@ -51,3 +53,44 @@ def certificate_lines(certificate: Certificate, required: Requirements) -> Itera
 
 def _behind(share: Share) -> str:
     return f"{share.pairs:,} pairs of {share.sources:,} pictures"
+
+
+def proposal_lines(proposal: Proposal) -> Iterator[str]:
+    """What is proposed, what it would change, and how to accept it."""
+    if proposal.mix is not None:
+        yield (
+            f"inside {proposal.mix.hotels:,} hotels: {proposal.mix.same:,} pairs of the same picture and "
+            f"{proposal.mix.different:,} of different ones, as grouped now"
+        )
+    for name, point in (("now", proposal.now), ("proposed", proposal.best)):
+        if point is not None:
+            yield f"{name:<9} {_on_the_curve(point, proposal.mix)}"
+    if proposal.best is None and proposal.mix is None:
+        yield "No hotel is grouped yet: without the mix of pairs inside hotels a precision cannot be promised."
+    if proposal.best is None:
+        yield "No threshold meets that on the tuning half: more pairs would bound it more tightly, or ask for less."
+        return
+    changes = proposal.changes
+    if changes is None or not changes.hotels:
+        yield "No data release is loaded, so there are no groups that would change."
+    else:
+        yield (
+            f"of {changes.hotels:,} hotels {changes.hotels_changed:,} would change: {changes.groups_joined:,} groups "
+            f"made of several, {changes.groups_split:,} taken apart"
+        )
+        for example in changes.examples:
+            yield f"  {example.hotel_id}: {'joins' if example.joins else 'takes apart'} {' '.join(example.urls)}"
+    yield (
+        "To accept it, write into partners.yaml:   "
+        f"grouping: {{rule: {proposal.policy.rule}, threshold: {proposal.best.threshold:g}}}"
+    )
+    yield "and prove it on the half that was not looked at here:   image-assets corpus evaluate"
+
+
+def _on_the_curve(point: CurvePoint, mix: Mix | None) -> str:
+    recall, false = point.recall, point.false_merges
+    precision = "" if mix is None else f", precision at least {precision_of(recall, false, mix).lower:.3%}"
+    return (
+        f"threshold {point.threshold:<6g} recall {recall.rate:.2%} (at least {recall.lower:.2%}), false merges "
+        f"{false.hits:,} of {false.pairs:,} (at most {false.upper:.2g}){precision}"
+    )

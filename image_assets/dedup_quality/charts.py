@@ -53,9 +53,9 @@ def histogram(same: NDArray[np.float64], different: NDArray[np.float64], least_s
                 f"{edges[number + 1]:.2f}</title></rect>"
             )
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{middle}" y2="{middle}"/>')
-    parts.append(_marker(x(least_score), 26, middle + half + 4, "threshold"))
-    parts.append(_text(_LEFT + 4, 22, "same picture", css="same-ink"))
-    parts.append(_text(_LEFT + 4, middle + half + 2, "different pictures", css="different-ink"))
+    parts.append(_marker(x(least_score), middle - half - 6, middle + half + 6, "threshold"))
+    parts.append(_text(_LEFT + 24, 44, "same picture", css="same-ink"))
+    parts.append(_text(_LEFT + 24, middle + half - 12, "different pictures", css="different-ink"))
     for tick in range(11):
         parts.append(_text(x(tick / 10), middle + half + 22, f"{tick / 10:.1f}", "middle"))
     parts.append(_text(_WIDTH - _RIGHT, middle + half + 38, "score", "end"))
@@ -142,7 +142,7 @@ def _rule(y: float) -> str:
 def _marker(x: float, top: float, bottom: float, label: str) -> str:
     return (
         f'<line class="now" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>'
-        f"{_text(x, top - 5, label, 'middle', css='now-ink')}"
+        f"{_text(x + 6, top + 10, label, css='now-ink')}"
     )
 
 

@@ -26,11 +26,6 @@ from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma, unpac
 from image_assets.image_groups.edits import EDITS, as_jpeg, edited
 from image_assets.shown_pixels import exif_orientation, turned_upright
 
-# What a half of the corpus holds. 36,888 different pairs without a false merge bound its rate by 1e-4; of 60,000 one
-# may be false.
-SAME_PAIRS = 5_000
-DIFFERENT_PAIRS = 60_000
-
 SAME_HOTEL, NEAREST, ANY = "same hotel", "nearest", "at random"
 
 LONG_SIDE = 1024  # of the pictures that are edited: what partners offer, and 10 ms an edit
@@ -66,7 +61,7 @@ class MadePicture:
     preview: bytes
 
 
-def planned_copies(sources: Sequence[str], seed: int, pairs: int = SAME_PAIRS) -> list[Copy]:
+def planned_copies(sources: Sequence[str], seed: int, pairs: int) -> list[Copy]:
     """The copies to make of `sources` (sha256, hex), as many of each edit, for at least `pairs` pairs a half.
 
     Few sources are drawn several times an edit, of many each edit takes some; never more than ten draws.
@@ -110,7 +105,7 @@ def different_pairs(
     copies: Sequence[Copy],
     seed: int,
     origin: str,
-    pairs: int = DIFFERENT_PAIRS,
+    pairs: int,
 ) -> list[LabelledPair]:
     """Pairs of pictures that differ, up to `pairs` a half: inside a hotel, then the nearest of all, then any.
 
