@@ -13,6 +13,7 @@ from end_to_end.killing import assert_rows_have_their_objects
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg
+from policy_certificates import good_certificate, keep
 
 from image_assets.garbage import Collected, GarbageError, collect_garbage
 from image_assets.image_release.publishing import CURRENT
@@ -200,6 +201,7 @@ def test_fingerprints_of_an_old_method_go_and_are_made_again_when_it_comes_back(
     publish(world, "r1")
     dhash = world.methods
     world.methods = replace(dhash, algorithm="phash")
+    keep(world.ledger, good_certificate(world.methods.policy, world.methods.fingerprint))
     publish(world, "r1")
     assert found(collect(world)) == {f"fingerprints {dhash.fingerprint}": 2, "image groups": 1, "priorities": 1}
     assert collect(world).deleted_rows == 4
