@@ -63,4 +63,7 @@ def _files(root: Path, folder: Path, above: frozenset[tuple[int, int]]) -> Itera
             file = entry.stat()
             key = os.fsencode(entry.relative_to(root)).decode(errors="replace")
             etag = f"{file.st_ino:x}-{file.st_mtime_ns // 1000:x}-{file.st_size:x}"
-            yield StoredObject(key, file.st_size, etag, datetime.fromtimestamp(file.st_mtime, UTC))
+            # In whole microseconds, cut off as obstore does; a float of seconds would be rounded.
+            seconds, nanoseconds = divmod(file.st_mtime_ns, 1_000_000_000)
+            written_at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+            yield StoredObject(key, file.st_size, etag, written_at)

@@ -28,8 +28,8 @@ def test_the_code_server_loads_neither_compilers_nor_cloud_clients() -> None:
 
 
 def test_a_decoder_process_loads_little_more_than_pillow() -> None:
-    """There are many of them, and each starts anew after a crash."""
-    heavy = {"dagster", "numpy", "pandas", "pyarrow", "psycopg", "sqlalchemy", "aiohttp", "obstore"}
+    """There are many of them, and each starts anew after a crash. Numpy comes with simplejpeg."""
+    heavy = {"dagster", "numba", "pandas", "pyarrow", "psycopg", "sqlalchemy", "aiohttp", "obstore"}
     assert not loaded_with("image_assets.raw_images.decoder_process") & heavy
 
 
