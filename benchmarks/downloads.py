@@ -1,178 +1,220 @@
-"""Downloads: how ours changes from 10 to 2,000 hosts, and that memory does not grow with the queue.
+"""Downloading: images a second and CPU an image, ours against the talk's loop, img2dataset and Scrapy, in one run.
 
-Run it alone: `python benchmarks/downloads.py [hosts] [memory]` (default: both). The server is a process of its own on
-this machine; names are answered by the benchmark and all lead to it. Each measurement runs in a fresh process.
+    python benchmarks/downloads.py [FOLDER_OF_JPEGS] [--images 4000] [--rounds 1] [--ways talk scrapy ...]
 
-hosts: fetching only. The baseline in the same run is a plain aiohttp loop with as many connections: one session, no
-limits, no checks, no host of its own.
-memory: the asset raw_images as Dagster runs it, with 10,000 and with 100,000 tiny bodies that are no images.
+One server on this machine, in its own process: photographs of about 100 kB, 40 ms latency, every URL another content.
+Two comparisons:
+
+fetch and store only: ours without decoding; img2dataset with its re-encoding off, which decodes nothing then either.
+the whole stage: ours as Dagster runs it (every pixel decoded, original bytes kept, rows in the ledger); img2dataset as
+  it is by default (decoded, brought to 256 x 256, encoded again); Scrapy's images pipeline; the talk's loop.
+
+All but the talk's loop have 128 connections, as many as img2dataset has threads in two processes.
+The rate is that of the requests as the server saw them, between the first and the last tenth of the images. Start-up is
+the time until the first request. CPU is that of a way's whole process tree (PostgreSQL too), less that of a run of a
+few images, and reported apart. The stored originals are compared with what the server sent. The rivals are installed in
+an environment of their own under var/benchmarks/ (they pin other packages); one that cannot be is left out, and said.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import multiprocessing
+import ctypes
+import hashlib
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-import aiohttp
-import dagster as dg
-from _local_hosts import LocalNames, local_hosts
+import psutil
+from _photo_server import load_photos, photo_bytes, photo_server
 
-from image_assets.definitions import build_defs
-from image_assets.methods import Methods
-from image_assets.renditions import load_recipes
-from resources.environment import PROJECT
-from resources.image_fetcher import FetchRequest, HostReport, fetch_all
-from resources.ledger import Ledger, catalogues
-from resources.ledger.catalogues import CatalogueVersion
-from resources.ledger.embedded import embedded_postgres
-from resources.ledger.schema import migrate
-from resources.object_store import open_store
-from resources.partners import Partners, PartnerSettings
+HERE = Path(__file__).parent
+PROJECT = HERE.parent
+RIVALS = PROJECT / "var" / "benchmarks" / "rivals"
+LATENCY = 0.040
+FEW = 40  # images of the run whose CPU counts as start-up
+TALK_IMAGES = 200  # it does about 20 a second
+_PR_SET_CHILD_SUBREAPER = 36
 
-CONNECTIONS = 64
-HOSTS = (10, 100, 1000, 2000)
-SETTINGS = PartnerSettings("bench", allow_private_addresses=True, max_connections_total=CONNECTIONS)
+IMG2DATASET = [
+    str(RIVALS / "bin" / "img2dataset"),
+    *("--url_list={urls}", "--output_folder={folder}", "--output_format=files"),
+    # Threads as in the examples of its README.
+    *("--processes_count=2", "--thread_count=64", "--enable_wandb=False"),
+]
+OURS = [sys.executable, str(HERE / "_download_ways.py")]
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a number of images cost: wall and CPU seconds, peak memory of the process in MiB."""
+class Way:
+    """A program that downloads all URLs of a file into a folder; `package` is what it needs of the rivals."""
 
-    images: int
+    title: str
+    command: Sequence[str]
+    package: str | None = None
+    originals: bool = True
+
+
+WAYS = {
+    "fetch": Way("ours, fetch and store", [*OURS, "fetch", "{urls}", "{folder}"]),
+    "img2dataset-stored": Way(
+        "img2dataset, re-encoding off",
+        [*IMG2DATASET, "--resize_mode=no", "--disable_all_reencoding=True"],
+        "img2dataset==1.47.0",
+    ),
+    "stage": Way("ours, the whole stage", [*OURS, "stage", "{urls}", "{folder}"]),
+    "img2dataset": Way("img2dataset, defaults", IMG2DATASET, "img2dataset==1.47.0", originals=False),
+    "scrapy": Way(
+        "Scrapy's images pipeline",
+        [
+            str(RIVALS / "bin" / "scrapy"),
+            *("runspider", str(HERE / "_scrapy_images.py"), "-a", "urls={urls}", "-s", "IMAGES_STORE={folder}"),
+        ],
+        "scrapy==2.19.0",
+        originals=False,
+    ),
+    "talk": Way("the talk's loop", [*OURS, "talk", "{urls}", "{folder}"]),
+}
+COMPARISONS = {
+    "fetch and store only": ("fetch", ("img2dataset-stored", "talk")),
+    "the whole stage": ("stage", ("img2dataset", "scrapy", "talk")),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: seconds until the first request, images a second in the steady part, seconds in all, CPU seconds."""
+
+    start_up: float
+    rate: float
     seconds: float
     cpu: float
-    peak: float
-
-    def __str__(self) -> str:
-        return (
-            f"{self.images / self.seconds:7,.0f} images/s {self.cpu / self.images * 1000:6.2f} ms CPU an image "
-            f"{self.peak:5,.0f} MiB peak"
-        )
+    stored: int
 
 
-def in_a_fresh_process(measure: Callable[..., Cost], *arguments: object) -> Cost:
-    """Run one measurement where nothing before it left memory behind."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(measure, arguments)
+@dataclass(frozen=True)
+class Result:
+    """The medians of a way's runs: images a second, CPU seconds an image without start-up."""
+
+    rate: float
+    cpu: float
 
 
-def cost_of(images: int, work: Callable[[], object]) -> Cost:
-    """Do the work; its cost in this process."""
-    began, cpu = time.perf_counter(), time.process_time()
-    work()
-    seconds, used = time.perf_counter() - began, time.process_time() - cpu
-    return Cost(images, seconds, used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+def installed(package: str) -> bool:
+    """Whether a rival is in the environment of its own, installing it if need be."""
+    pip = [str(RIVALS / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    if not RIVALS.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(RIVALS)], check=True)
+    if subprocess.run([*pip, "show", "--quiet", package.split("==")[0]], capture_output=True).returncode == 0:
+        return True
+    done = subprocess.run([*pip, "install", "--quiet", package, "pillow"], capture_output=True, text=True)
+    if done.returncode:
+        print(f"{package} cannot be installed and is left out: {done.stderr.strip()[-300:]}", flush=True)
+    return done.returncode == 0
 
 
-def urls(port: int, hosts: int, images: int) -> Iterator[str]:
-    """Images dealt out to hosts in turn."""
-    return (f"http://cdn{number % hosts}.test:{port}/{number}.jpg" for number in range(images))
-
-
-def ours(port: int, hosts: int, images: int) -> Cost:
-    """The project's fetcher."""
-
-    async def fetch() -> None:
-        requests = (FetchRequest(url, url) for url in urls(port, hosts, images))
-        report = HostReport()
-        fetched = [one.reason async for one in fetch_all(requests, SETTINGS, names=LocalNames(), report=report)]
-        assert fetched == [None] * images, "every image is fetched"
-
-    return cost_of(images, lambda: asyncio.run(fetch()))
-
-
-def plain(port: int, hosts: int, images: int) -> Cost:
-    """The baseline."""
-
-    async def fetch() -> None:
-        connector = aiohttp.TCPConnector(limit=CONNECTIONS, resolver=LocalNames())
-        async with aiohttp.ClientSession(connector=connector) as session:
-            left = urls(port, hosts, images)
-
-            async def work() -> None:
-                for url in left:
-                    async with session.get(url) as response:
-                        await response.read()
-
-            await asyncio.gather(*(work() for _ in range(CONNECTIONS)))
-
-    return cost_of(images, lambda: asyncio.run(fetch()))
-
-
-def from_few_to_many_hosts(images: int) -> None:
-    """Both, for each number of hosts."""
-    with local_hosts(b"x" * 10_000) as port:
-        for hosts in HOSTS:
-            ours_now, plain_now = (in_a_fresh_process(measure, port, hosts, images) for measure in (ours, plain))
-            print(f"{hosts:5,} hosts  ours  {ours_now}")
-            print(
-                f"{hosts:5,} hosts  plain {plain_now}  ours takes {ours_now.cpu / plain_now.cpu:.2f} × its CPU",
-                flush=True,
+def run(way: Way, images: int, photos: Sequence[bytes]) -> Run:
+    """Download `images` of the server once, into a fresh folder."""
+    with (
+        tempfile.TemporaryDirectory(prefix="image-assets-bench-") as scratch,
+        photo_server(photos, LATENCY, images) as (port, came),
+    ):
+        urls, folder = Path(scratch) / "urls.txt", Path(scratch) / "out"
+        urls.write_text("\n".join(f"http://127.0.0.1:{port}/{number}.jpg" for number in range(images)))
+        command = [part.format(urls=urls, folder=folder) for part in way.command]
+        helpers = set(psutil.Process().children())
+        before, began = cpu_of_the_ended(), time.monotonic()
+        ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+        wait_for_orphans(helpers)
+        seconds, cpu = time.monotonic() - began, cpu_of_the_ended() - before
+        times = sorted(when for when in came if when)
+        if ended.returncode or len(times) < images:
+            raise SystemExit(
+                f"{way.title} ended with {ended.returncode}, {len(times)} of {images} asked for\n{ended.stderr[-3000:]}"
             )
+        early, late = images // 10, images - 1 - images // 10
+        rate = (late - early) / (times[late] - times[early]) if late > early else 0.0
+        stored = originals_in(folder, images, photos) if way.originals else len(list(folder.rglob("*.jpg")))
+        return Run(times[0] - began, rate, seconds, cpu, stored)
 
 
-def offer(ledger: Ledger, url: Iterator[str]) -> None:
-    """A catalogue of these URLs, applied."""
-    catalogue = CatalogueVersion("bench", "w1", "key", "etag")
-    with ledger.connect() as connection:
-        catalogues.open_staging(connection, catalogue)
-        rows = ((n, f"h{n // 20}", u, n % 20, None, None, None, None, None) for n, u in enumerate(url))
-        catalogues.stage_entries(connection, "bench", rows)
-        catalogues.reject_duplicates(connection, catalogue, "key")
-        catalogues.apply(connection, catalogue, catalogues.diff(connection, "bench"))
+def originals_in(folder: Path, images: int, photos: Sequence[bytes]) -> int:
+    """How many of the files that the server sent are in the folder, byte for byte."""
+    sent = {hashlib.sha256(photo_bytes(photos, number)).digest() for number in range(images)}
+    kept = {hashlib.sha256(path.read_bytes()).digest() for path in folder.rglob("*") if path.is_file()}
+    return len(sent & kept)
 
 
-def whole_stage(port: int, images: int) -> Cost:
-    """The asset, as a run of Dagster, on embedded Postgres and a local store."""
-    with tempfile.TemporaryDirectory(prefix="image-assets-bench-") as folder, embedded_postgres(Path(folder)) as url:
-        migrate(url)
-        ledger = Ledger(url)
-        # The resolver is the system's here, so one host by its address; the queue is as long as it is.
-        offer(ledger, (f"http://127.0.0.1:{port}/{number}.jpg" for number in range(images)))
-        given = {
-            "ledger": ledger,
-            "store": open_store(f"file://{folder}/store"),
-            "partners": Partners(listed={"bench": SETTINGS}),
-            "methods": Methods(load_recipes(PROJECT / "renditions.yaml")),
-        }
-        with dg.DagsterInstance.ephemeral() as instance:
-            instance.add_dynamic_partitions("partner", ["bench"])
-            job = build_defs(given).resolve_job_def("ingest_catalogue")
-            selection = [dg.AssetKey("raw_images")]
-            return cost_of(
-                images,
-                lambda: job.execute_in_process(partition_key="bench", asset_selection=selection, instance=instance),
-            )
+def cpu_of_the_ended() -> float:
+    """CPU seconds of all ended descendants."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def memory_of_a_long_queue(queues: Sequence[int]) -> None:
-    """The peak of each, and what the longer one takes more."""
-    with local_hosts(b"not an image") as port:
-        costs = [in_a_fresh_process(whole_stage, port, images) for images in queues]
-    for cost in costs:
-        print(f"{cost.images:7,} images  {cost}")
-    print(f"the longer queue takes {costs[-1].peak - costs[0].peak:+,.0f} MiB", flush=True)
+def wait_for_orphans(helpers: set[psutil.Process]) -> None:
+    """What a program left behind is ours to wait for, and counts."""
+    for orphan in set(psutil.Process().children()) - helpers:
+        orphan.wait(30)
+
+
+def told(way: Way, images: int, few: Run, runs: Sequence[Run]) -> Result:
+    """Print the medians of some runs, start-up apart: its CPU is that of a run of few images."""
+    rate, seconds, cpu, start_up = (
+        median(getattr(one, name) for one in runs) for name in ("rate", "seconds", "cpu", "start_up")
+    )
+    cpu = (cpu - few.cpu) / (images - FEW)
+    what = "originals, byte for byte" if way.originals else "pictures, encoded anew"
+    print(
+        f"  {way.title:30} {rate:7,.0f} images/s  {cpu * 1000:6.2f} ms CPU an image   "
+        f"start-up {start_up:5.1f} s, {few.cpu:5.1f} s CPU   {seconds:5.1f} s in all   "
+        f"stored {min(one.stored for one in runs):,} of {images:,} {what}",
+        flush=True,
+    )
+    return Result(rate, cpu)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["hosts", "memory"], metavar="PART")
-    parser.add_argument("--images", type=int, default=20_000, help="for each number of hosts")
+    parser.add_argument("folder", type=Path, nargs="?", help="JPEGs; without it, the package's photographs, or drawn")
+    parser.add_argument("--images", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     chosen = parser.parse_args()
-    if "hosts" in chosen.parts:
-        from_few_to_many_hosts(chosen.images)
-    if "memory" in chosen.parts:
-        memory_of_a_long_queue((10_000, 100_000))
+    # Orphans (a database server, say) come to us, so that their CPU is counted.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    photos = load_photos(chosen.folder)
+    mean = sum(map(len, photos)) / len(photos)
+    print(f"{chosen.images:,} images of {len(photos)} photographs, {mean / 1000:.0f} kB on average, 40 ms latency")
+    counts = {
+        name: TALK_IMAGES if name == "talk" else chosen.images
+        for name in chosen.ways
+        if (package := WAYS[name].package) is None or installed(package)
+    }
+    few = {name: run(WAYS[name], FEW, photos) for name in counts}
+    # The ways take turns, so that whatever else the machine does burdens all.
+    rounds = [{name: run(WAYS[name], count, photos) for name, count in counts.items()} for _ in range(chosen.rounds)]
+    results = {
+        name: told(WAYS[name], count, few[name], [one[name] for one in rounds]) for name, count in counts.items()
+    }
+    for title, (ours_name, rivals) in COMPARISONS.items():
+        ours = results.get(ours_name)
+        print(f"{title}:")
+        for name in rivals:
+            rival = results.get(name)
+            if ours is not None and rival is not None:
+                print(
+                    f"  ours makes {ours.rate / rival.rate:5.2f} × the rate of {WAYS[name].title}, "
+                    f"with {ours.cpu / rival.cpu:5.2f} × its CPU an image"
+                )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
