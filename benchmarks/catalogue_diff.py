@@ -10,13 +10,13 @@ import argparse
 import gzip
 import io
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+from _peak_memory import peak_mib
 
 from image_assets.definitions import build_defs
 from image_assets.methods import Methods
@@ -79,10 +79,9 @@ def main() -> None:
                     partition_key="big", asset_selection=[dg.AssetKey("catalogue_diffs")], instance=instance
                 )
                 seconds = time.perf_counter() - began
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
                 print(
                     f"catalogue {version}: {seconds:.1f} s, {count / seconds:,.0f} rows/s, "
-                    f"{seconds / baseline:.1f} times the plain COPY, peak memory so far {peak:,.0f} MiB"
+                    f"{seconds / baseline:.1f} times the plain COPY, peak memory so far {peak_mib():,.0f} MiB"
                 )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 import aiohttp
 import dagster as dg
 from _local_hosts import LocalNames, local_hosts
+from _peak_memory import peak_mib
 
 from image_assets.definitions import build_defs
 from image_assets.methods import Methods
@@ -69,7 +69,7 @@ def cost_of(images: int, work: Callable[[], object]) -> Cost:
     began, cpu = time.perf_counter(), time.process_time()
     work()
     seconds, used = time.perf_counter() - began, time.process_time() - cpu
-    return Cost(images, seconds, used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    return Cost(images, seconds, used, peak_mib())
 
 
 def urls(port: int, hosts: int, images: int) -> Iterator[str]:

@@ -11,13 +11,13 @@ another; its groups must be the scenes. All times are CPU time of this process.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import imagehash
 import numpy as np
+from _peak_memory import peak_mib
 from fingerprinting import draw_jpeg
 from numpy.typing import NDArray
 from PIL import Image
@@ -141,8 +141,7 @@ def main() -> None:
         talk = seconds(lambda hashes=hashes: our_groups(hashes), 0.1)  # type: ignore[misc]
         fingerprints, _ = scenes(images)
         aligned = seconds(lambda given=fingerprints: group_images(given, ALIGNED_POLICY), 0.1)  # type: ignore[misc]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{images:8}{talk * 1e3:14.2f}{aligned * 1e3:14.2f}{peak:20,.0f}")
+        print(f"{images:8}{talk * 1e3:14.2f}{aligned * 1e3:14.2f}{peak_mib():20,.0f}")
 
 
 if __name__ == "__main__":
