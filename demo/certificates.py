@@ -1,7 +1,8 @@
 """`python -m demo.certificates`: make the certificates that the package brings, byte for byte the same each time.
 
-From material that the project may show: the demo's photographs (Pexels licence). Nothing was tuned on any of them, so
-all count as held out. Does not belong here: making pairs and judging policies (`image_assets.dedup_quality`).
+From material that the project may show: the demo's photographs (Pexels licence). All count as held out, though the rule
+was tuned on about half of them: a start for newcomers, not a proof (docs/same-picture-guarantee.md). Does not belong
+here: making pairs and judging policies (`image_assets.dedup_quality`).
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
         yield ledger, open_store(environment.store_url), methods
 
 
-# Of 60,000 different pairs in the held-out half one may be merged; 36,888 without any bound their rate by 1e-4 too.
+# Of 60,000 different pairs in the held-out half one may be merged; 36,887 without any bound their rate by 1e-4 too.
 @corpus.command()
 @click.option(
     "--folder",

@@ -82,7 +82,8 @@ def proposal_lines(proposal: Proposal) -> Iterator[str]:
             yield f"  {example.hotel_id}: {'joins' if example.joins else 'takes apart'} {' '.join(example.urls)}"
     yield (
         "To accept it, write into partners.yaml:   "
-        f"grouping: {{rule: {proposal.policy.rule}, threshold: {proposal.best.threshold:g}}}"
+        f"grouping: {{rule: {proposal.policy.rule}, threshold: {proposal.best.threshold:g}, "
+        f"mirrored: {str(proposal.policy.mirrored).lower()}}}"
     )
     yield "and prove it on the half that was not looked at here:   image-assets corpus evaluate"
 

@@ -151,7 +151,10 @@ def previews(connection: Connection, pictures: Sequence[str]) -> dict[str, bytes
 
 
 def pictures_of_hotels(connection: Connection, method: str, pictures: int, seed: int) -> list[HotelPicture]:
-    """What whole hotels of the newest loaded data release show, hotels drawn by `seed` until there are `pictures`."""
+    """What whole hotels of the newest loaded data release show, hotels drawn by `seed` until there are `pictures`.
+
+    Placeholders are left out: copies of one under several sha256 are no different pictures.
+    """
     rows = connection.execute(
         """WITH newest AS (
                SELECT release_id FROM data_releases WHERE outcome = 'loaded' ORDER BY release_id DESC LIMIT 1),
@@ -163,6 +166,7 @@ def pictures_of_hotels(connection: Connection, method: str, pictures: int, seed:
                SELECT DISTINCT ON (hotel_id, sha256) hotel_id, sha256, url
                FROM release_images JOIN newest USING (release_id)
                JOIN (SELECT hotel_id FROM drawn WHERE before < %(pictures)s) AS chosen USING (hotel_id)
+               WHERE NOT placeholder
                ORDER BY hotel_id, sha256, url)
            SELECT hotel_id, encode(sha256, 'hex'), url, width, height, crop_hashes, luma
            FROM shown JOIN fingerprints USING (sha256) WHERE method = %(method)s ORDER BY hotel_id, sha256""",

@@ -9,6 +9,7 @@ from corpus.stock import METHODS, load_hotels, write_photographs
 from end_to_end.fresh_worlds import fresh_world
 from partner_site import partner_site
 from pictures import centre_crop, drawn, jpeg
+from PIL import Image
 
 from image_assets.corpus.building import BuiltCorpus, NoPictures, build_corpus
 from image_assets.dedup_quality.corpus import picture_key
@@ -75,9 +76,11 @@ def test_each_origin_keeps_its_own_pairs(ledger: Ledger, store: ObjectStore, tmp
         assert [count.origin for count in origins(connection)] == [str(one.resolve()), str(other.resolve())]
 
 
-def test_the_pipelines_own_pictures_are_taken_by_hotel_and_copies_of_one_only_once(postgres_url: str) -> None:
+def test_the_pipelines_own_pictures_are_taken_by_hotel_and_copies_and_placeholders_are_not(postgres_url: str) -> None:
     hotels = {f"h{hotel}": [jpeg(drawn(10 * hotel + n)) for n in range(4)] for hotel in range(4)}
     hotels["h0"].append(jpeg(centre_crop(drawn(0), 0.1)))
+    for hotel, blank in zip(hotels, ("white", "snow"), strict=False):
+        hotels[hotel].insert(1, jpeg(Image.new("RGB", (640, 480), blank)))
     with fresh_world(postgres_url) as world, partner_site() as site:
         sha256s = load_hotels(world, site, hotels)
         built = build(world.ledger, world.store, None)

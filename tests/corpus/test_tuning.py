@@ -47,7 +47,7 @@ def test_a_stricter_threshold_is_proposed_and_shows_which_groups_come_apart(worl
     (example,) = changes.examples
     assert (example.hotel_id, example.joins, len(example.urls)) == ("h1", False, 3)
     told = "\n".join(proposal_lines(proposal))
-    assert f"grouping: {{rule: talk, threshold: {proposal.best.threshold:g}}}" in told
+    assert f"grouping: {{rule: talk, threshold: {proposal.best.threshold:g}, mirrored: false}}" in told
     assert "corpus evaluate" in told
 
 

@@ -19,6 +19,14 @@ def test_what_people_decided_counts_before_what_was_imported_or_generated() -> N
         assert (corpus.same.tolist(), corpus.kinds.tolist(), corpus.overruled) == ([False], [DECIDED], 2)
 
 
+def test_a_decision_that_confirms_a_label_takes_no_pair_out_of_the_figures() -> None:
+    """Or the gate could be opened by deciding rightly just what the policy gets wrong."""
+    a, b = picture(HELD), picture(OTHER_HELD)
+    for same in (False, True):
+        corpus = labelled_corpus([a, b], [pair(a, b, same, GENERATED), pair(a, b, same, DECIDED)])
+        assert (corpus.same.tolist(), corpus.kinds.tolist(), corpus.overruled) == ([same], [GENERATED], 0)
+
+
 def test_copies_of_pictures_that_people_call_the_same_are_no_longer_called_different() -> None:
     a, b = picture(TUNED), picture(OTHER_TUNED)
     copy = picture(TUNED, "grey")

@@ -80,7 +80,9 @@ def watch(places: Places) -> None:
             places.passing(last_writes.pop(id(connection)))
 
     def put(key: str) -> None:
-        places.passing(f"put {key.split('/')[0]} {PurePosixPath(key).suffix}")
+        folder = key.split("/")[0]
+        # What is written aside has a name of its own each time.
+        places.passing(f"put {folder} {'' if folder == '.writing' else PurePosixPath(key).suffix}")
 
     def execute(self: psycopg.Connection[Any], query: Any, *arguments: Any, **options: Any) -> Any:
         result = original["execute"](self, query, *arguments, **options)
