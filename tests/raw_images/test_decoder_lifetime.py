@@ -112,7 +112,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]), all(same))
 def test_a_forked_process_does_not_keep_its_parents_workers_alive(files: list[str]) -> None:
     program = """
 assert screen(picture).accepted
-print("forked", os.fork() and "parent", flush=True)
+line = f"forked {os.fork() and 'parent'}\\n"
+os.write(1, line.encode())  # at once, or the two lines mix
 sys.stdin.read()
 """
     with _start(program, files) as parent:
