@@ -8,6 +8,7 @@ a release, `status`, `doctor`). Does not belong here: the rule (`image_groups.ce
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from image_assets.image_groups.certificate import Certificate, certificate_for, certificate_of, shortcoming
 from image_assets.methods import Methods, input_digest
@@ -38,8 +39,15 @@ class Certification:
         recall, false = self.certificate.recall, self.certificate.false_merges
         return (
             f"policy {self.policy} is certified: at least {recall.lower:.2%} of edited copies found, at most "
-            f"{false.upper:.2g} of different pictures merged (95 %; {recall.pairs:,} and {false.pairs:,} pairs)"
+            f"{false.upper:.2g} of different pictures merged (95 %; {recall.pairs:,} and {false.pairs:,} pairs of "
+            f"{false.sources:,} pictures, which make {self.certificate.confused_pictures.pairs:,} pairs)"
         )
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """As a release's summary tells it: the certificate, if there is one, and whether it is good enough."""
+        figures = self.certificate.content if self.certificate is not None else {}
+        return {"good_enough": self.problem is None, "problem": self.problem, **figures}
 
     def gate(self, partition_key: str, stage_digest: str) -> Gate:
         """The gate of a shard of `image_groups` whose other input is named by `stage_digest`."""
@@ -61,8 +69,9 @@ class Certification:
 def certification(connection: Connection, methods: Methods) -> Certification:
     """What certifies the present policy on the present fingerprints."""
     own = [certificate_of(content) for content in own_certificates(connection)]
-    certificate = certificate_for(methods.policy, methods.fingerprint, own)
-    problem = shortcoming(methods.policy, methods.fingerprint, certificate, methods.required)
+    found = certificate_for(methods.policy, methods.fingerprint, own)
+    problem = shortcoming(methods.policy, methods.fingerprint, found, methods.required)
+    certificate = found if isinstance(found, Certificate) else None
     required = f"{methods.required.max_false_merge_rate!r}/{methods.required.min_recall!r}"
-    digest = input_digest(str(methods.policy), required, certificate.digest if certificate else "none")
+    digest = input_digest(str(methods.policy), required, certificate.digest if certificate else str(problem))
     return Certification(str(methods.policy), certificate, problem, digest)

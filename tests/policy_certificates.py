@@ -12,7 +12,7 @@ def good_certificate(policy: Policy, method: str, lower: float = 0.99, upper: fl
     """A certificate that meets the default bounds, unless another bound is given."""
     recall, false, none = Share(99, 100, 10, lower, 1.0), Share(0, 60_000, 300, 0.0, upper), Share(0, 0, 0, 0.0, 1.0)
     errors = GroupErrors(1, 8, 2, 0, 0)
-    return Certificate(policy, method, "c1", recall, {"grey": recall}, false, {}, none, none, errors, None)
+    return Certificate(policy, method, "c1", recall, {"grey": recall}, false, false, {}, none, none, errors, None)
 
 
 def keep(ledger: Ledger, certificate: Certificate) -> None:

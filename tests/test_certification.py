@@ -20,6 +20,7 @@ from image_assets.image_groups import Policy, Requirements
 from image_assets.image_release.publishing import current_release
 from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import BUILD, PUBLISH
+from resources.ledger.certificates import record_certificate
 from resources.ledger.operations import POLICY_CERTIFIED, gates
 
 POLICY = Policy(rule="talk", version=1, threshold=5.0)  # nothing built in speaks of it
@@ -89,7 +90,11 @@ def test_a_certificate_opens_the_gate_and_is_published_with_the_release(world: W
     with world.ledger.connect() as connection:
         found = certification(connection, world.methods)
     assert found.certificate is not None
-    assert summary["certificate"] == json.loads(json.dumps(found.certificate.content))
+    assert summary["certificate"] == {
+        "good_enough": True,
+        "problem": None,
+        **json.loads(json.dumps(found.certificate.content)),
+    }
     assert summary["image_groups"] == 2
 
 
@@ -121,6 +126,35 @@ def test_a_worse_certificate_stops_what_comes_later_and_nothing_that_is_built(wo
     current = current_release(world.store)
     assert current is not None
     assert current["release_id"] == "r1"
+
+
+def test_a_release_that_is_published_while_its_certificate_is_refused_says_so_and_why(world: World) -> None:
+    certify(world)
+    for work in world.pending().work:
+        assert world.materialise(work).success
+    certify(world, upper=0.5)
+    assert [work.job for work in world.settle()] == [PUBLISH]
+    current = current_release(world.store)
+    assert current is not None
+    told = json.loads(world.store.get(current["summary"]))["certificate"]
+    assert not told["good_enough"]
+    assert "at most 0.0001 of different pictures may be merged" in told["problem"]
+    assert told["false_merges"]["upper"] == 0.5
+
+
+def test_a_certificate_of_an_earlier_release_of_the_package_proves_nothing_and_says_what_to_do(world: World) -> None:
+    content = dict(good_certificate(POLICY, world.methods.fingerprint).content)
+    del content["confused_pictures"]
+    with world.ledger.connect() as connection:
+        record_certificate(connection, "an old one", world.methods.fingerprint, content, "report.html")
+    world.settle()
+    assert not published(world)
+    (line,) = world.pending().stopped
+    assert "from an earlier release of this package" in line
+    assert "evaluate it again" in line
+    certify(world)
+    world.settle()
+    assert published(world)
 
 
 def test_nobody_lets_it_through_by_hand(world: World) -> None:

@@ -47,7 +47,13 @@ def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Take the pictures of this folder, all different; a subfolder is a hotel. Default: the pipeline's own.",
 )
-@click.option("--pictures", default=1000, show_default=True, help="How many of the pipeline's pictures to take.")
+@click.option(
+    "--pictures",
+    type=click.IntRange(4, 10_000),
+    default=1000,
+    show_default=True,
+    help="How many pictures to take at most, in whole hotels. Twice as many need four times the memory.",
+)
 @click.option("--same-pairs", default=5_000, show_default=True, help="Pairs of the same picture, in each half.")
 @click.option("--different-pairs", default=60_000, show_default=True, help="Pairs of different ones, in each half.")
 @click.option("--seed", default=0, show_default=True, help="Draws hotels, edits and pairs.")
@@ -60,6 +66,11 @@ def build(folder: Path | None, pictures: int, same_pairs: int, different_pairs: 
         built = build_corpus(ledger, store, methods, folder, pictures, seed, say, pairs)
     for line in built.left_out:
         say(f"LEFT OUT  {line}")
+    if built.offered > built.pictures + len(built.left_out):
+        say(
+            f"Taken: {built.pictures:,} of {built.offered:,} files; the others are the same bytes again, or more than "
+            "--pictures."
+        )
     say(
         f"{built.pictures:,} pictures and {built.copies:,} edited copies of {built.origin}: {built.same:,} pairs of "
         f"the same picture, {built.different:,} of different ones. Next: image-assets corpus evaluate"
@@ -130,6 +141,14 @@ def evaluate() -> None:
         say(f"Left out: {evaluated.left_out:,} pictures that another fingerprint method measured.")
     if evaluated.overruled:
         say(f"Overruled: {evaluated.overruled:,} labels that what people said contradicts.")
+    if evaluated.between:
+        say(f"Between the halves: {evaluated.between:,} pairs, which take part in nothing.")
+    confused = evaluated.certificate.confused_pictures
+    if confused.hits:
+        say(
+            f"{confused.hits:,} pairs of pictures are merged though they are labelled different: look at them in the "
+            "report, and import it where they are the same picture after all."
+        )
     say(f"Report: {place}")
     if evaluated.problem:
         raise click.ClickException(f"The gate of image_groups is closed by this: {evaluated.problem}")

@@ -42,6 +42,7 @@ class Evaluated:
     """A new certificate, where its report lies, and why it does not open the gate (None: it does).
 
     left_out: pictures that another fingerprint method measured. overruled: labels that a stronger one contradicts.
+    between: pairs with a picture in each half, which take part in nothing.
     """
 
     certificate: Certificate
@@ -49,6 +50,7 @@ class Evaluated:
     problem: str | None
     left_out: int
     overruled: int
+    between: int
 
 
 def evaluate_corpus(ledger: Ledger, store: ObjectStore, methods: Methods) -> Evaluated:
@@ -80,7 +82,7 @@ def evaluate_corpus(ledger: Ledger, store: ObjectStore, methods: Methods) -> Eva
         certificates.record_certificate(
             connection, certificate.digest, methods.fingerprint, certificate.content, report_key
         )
-    return Evaluated(certificate, report_key, problem, left_out, known.overruled)
+    return Evaluated(certificate, report_key, problem, left_out, known.overruled, known.between)
 
 
 def _previews_of_originals(store: ObjectStore, pictures: Mapping[str, CorpusPicture]) -> dict[str, bytes]:

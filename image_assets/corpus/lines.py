@@ -41,6 +41,11 @@ def certificate_lines(certificate: Certificate, required: Requirements) -> Itera
         f"(95 %, required {required.max_false_merge_rate:g})"
         + (f"; without a mistake {enough:,} pairs are enough" if false.pairs < enough else "")
     )
+    confused = certificate.confused_pictures
+    yield (
+        f"  behind them {confused.pairs:,} pairs of pictures, {confused.hits:,} of them confused in any copy; if "
+        f"copies told nothing new, a rate of at most {confused.upper:.2g}"
+    )
     if certificate.precision is None:
         yield "precision: not known, no hotel is grouped yet"
     else:

@@ -66,7 +66,7 @@ def propose_policy(ledger: Ledger, methods: Methods, wanted: Wanted, pictures: i
     with ledger.connect() as connection:
         known = read_corpus(connection, methods)
         mix = read_mix(connection, methods)
-    if set(known.same[~known.held_out].tolist()) != {True, False}:
+    if set(known.same[known.tuning].tolist()) != {True, False}:
         raise NoPairs("the corpus holds no same and different pairs for tuning: image-assets corpus build makes some")
     curve = tuning_curve(known, methods.policy)
     now = next((point for point in curve if point.threshold == methods.policy.threshold), None)

@@ -48,6 +48,7 @@ def dedup_quality(
             "corpus": evaluated.certificate.corpus,
             **_figures(evaluated.certificate),
             "labels_overruled": evaluated.overruled,
+            "pairs_between_halves": evaluated.between,
             "pictures_left_out": evaluated.left_out,
         }
     )
@@ -55,6 +56,7 @@ def dedup_quality(
 
 def _figures(certificate: Certificate) -> dict[str, float | int]:
     recall, false, groups = certificate.recall, certificate.false_merges, certificate.groups
+    confused = certificate.confused_pictures
     precision = certificate.precision
     return {
         "recall": recall.rate,
@@ -65,6 +67,9 @@ def _figures(certificate: Certificate) -> dict[str, float | int]:
         "false_merge_rate_at_most": false.upper,
         "different_pairs": false.pairs,
         "different_pair_pictures": false.sources,
+        "different_picture_pairs": confused.pairs,
+        "confused_picture_pairs": confused.hits,
+        "confused_picture_rate_at_most": confused.upper,
         "wrong_merges_in_groups": groups.wrong_merges,
         "missed_merges_in_groups": groups.missed_merges,
         **({"precision": precision.rate, "precision_at_least": precision.lower} if precision else {}),

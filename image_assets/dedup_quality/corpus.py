@@ -58,7 +58,8 @@ class Corpus:
     """One truth about n pictures and m pairs, as arrays; `pairs` are (m, 2) indices of pictures.
 
     crop_hashes: (n, 36) uint64. luma: (n, 40, 40) uint8. sources: (n,) int64, equal for pictures that go back to one
-    source. held_out: (m,) bool. details and kinds: (m,) str. `overruled`: labels that a stronger one contradicts.
+    source. tuning and held_out: (m,) bool, never both; pairs between the halves are neither. details and kinds: (m,)
+    str. `overruled`: labels that a stronger one contradicts.
     """
 
     pictures: tuple[CorpusPicture, ...]
@@ -67,15 +68,17 @@ class Corpus:
     sources: NDArray[np.int64]
     pairs: NDArray[np.int64]
     same: NDArray[np.bool_]
+    tuning: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     kinds: NDArray[np.str_]
     details: NDArray[np.str_]
     overruled: int
     digest: str
 
-    def source_count(self, chosen: NDArray[np.int64]) -> int:
-        """Different source pictures behind the chosen pairs, given by their indices."""
-        return len(np.unique(self.sources[self.pairs[chosen]]))
+    @property
+    def between(self) -> int:
+        """How many pairs have a picture in each half: they take part in nothing."""
+        return int((~self.tuning & ~self.held_out).sum())
 
 
 def picture_key(source: str, edit: str = "", draw: int = 0) -> str:
@@ -94,8 +97,10 @@ def labelled_corpus(pictures: Sequence[CorpusPicture], pairs: Sequence[LabelledP
     What people decided counts before what they imported, and that before what was generated. Pictures that are
     labelled the same go back to one source; a generated pair that calls two pictures of one source different is
     overruled. A label that only confirms a weaker one leaves the pair what it was: nobody takes a mistake out of the
-    figures by deciding it rightly. A pair is for tuning when both its sources are in the tuning half, else it is held
-    out: nothing tunes on a held-out picture. Pairs of pictures that are not among `pictures` are left out.
+    figures by deciding it rightly. Pairs of pictures that are not among `pictures` are left out.
+
+    A source is held out when all its pictures are, by their hash: what may have been tuned on is never held out later.
+    A pair is for tuning, or held out, when both its sources are.
     """
     ordered = sorted(pictures, key=lambda picture: picture.key)
     index = {picture.key: position for position, picture in enumerate(ordered)}
@@ -117,8 +122,10 @@ def labelled_corpus(pictures: Sequence[CorpusPicture], pairs: Sequence[LabelledP
         if pair.same or pair.kind != GENERATED or sources[ends[0]] != sources[ends[1]]
     }
     overruled += len(strongest) - len(kept)
-    held_out_source = np.array([is_held_out(ordered[root].source) for root in sources], dtype=bool)
+    held_out_source = np.ones(len(ordered), dtype=bool)  # at the index of the picture that stands for the source
+    np.logical_and.at(held_out_source, sources, [is_held_out(picture.source) for picture in ordered])
     ends = np.array(list(kept), dtype=np.int64).reshape(-1, 2)
+    held_out_a, held_out_b = held_out_source[sources[ends]].T
     labels = list(kept.values())
     return Corpus(
         pictures=tuple(ordered),
@@ -129,7 +136,8 @@ def labelled_corpus(pictures: Sequence[CorpusPicture], pairs: Sequence[LabelledP
         sources=sources,
         pairs=ends,
         same=np.array([pair.same for pair in labels], dtype=bool),
-        held_out=held_out_source[ends[:, 0]] | held_out_source[ends[:, 1]],
+        tuning=~(held_out_a | held_out_b),
+        held_out=held_out_a & held_out_b,
         kinds=np.array([pair.kind for pair in labels], dtype=str),
         details=np.array([pair.detail for pair in labels], dtype=str),
         overruled=overruled,

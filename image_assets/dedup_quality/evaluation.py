@@ -62,10 +62,11 @@ class Evaluation:
 class _Half:
     """The judged pairs of a corpus with their scores, and who takes part in which figure."""
 
-    def __init__(self, corpus: Corpus, policy: Policy, held_out: bool):
-        self.corpus = corpus
-        self.pairs = np.flatnonzero(corpus.held_out == held_out)
-        self.scores = pair_scores(corpus.crop_hashes, corpus.luma, corpus.pairs[self.pairs], policy)
+    def __init__(self, corpus: Corpus, policy: Policy, half: Chosen):
+        self.pairs = np.flatnonzero(half)
+        ends = corpus.pairs[self.pairs]
+        self.scores = pair_scores(corpus.crop_hashes, corpus.luma, ends, policy)
+        self.sources = np.sort(corpus.sources[ends], axis=1)
         self.same = corpus.same[self.pairs]
         self.kinds = corpus.kinds[self.pairs]
         self.details = corpus.details[self.pairs]
@@ -76,15 +77,24 @@ class _Half:
 
     def share(self, chosen: Chosen, hits: Chosen) -> Share:
         """How many of the chosen pairs are hits."""
-        found, pairs = int((chosen & hits).sum()), int(chosen.sum())
-        lower, upper = clopper_pearson(found, pairs)
-        sources = self.corpus.source_count(self.pairs[chosen])
-        return Share(found, pairs, sources, round(lower, _DIGITS), round(upper, _DIGITS))
+        pictures = np.unique(self.sources[chosen])
+        return _share(int((chosen & hits).sum()), int(chosen.sum()), len(pictures))
+
+    def share_of_pictures(self, chosen: Chosen, hits: Chosen) -> Share:
+        """The same with all chosen pairs of two source pictures as one, which is a hit when any of them is."""
+        pairs = np.unique(self.sources[chosen], axis=0)
+        found = np.unique(self.sources[chosen & hits], axis=0)
+        return _share(len(found), len(pairs), len(np.unique(pairs)))
+
+
+def _share(hits: int, pairs: int, sources: int) -> Share:
+    lower, upper = clopper_pearson(hits, pairs)
+    return Share(hits, pairs, sources, round(lower, _DIGITS), round(upper, _DIGITS))
 
 
 def evaluate(corpus: Corpus, policy: Policy, fingerprint: str, mix: Mix | None) -> Evaluation:
     """Judge the held-out half of `corpus`, measured by the method `fingerprint`."""
-    half = _Half(corpus, policy, held_out=True)
+    half = _Half(corpus, policy, corpus.held_out)
     merged = half.scores > policy.least_score
     recall = half.share(half.recalled, merged)
     false_merges = half.share(half.different, merged)
@@ -99,6 +109,7 @@ def evaluate(corpus: Corpus, policy: Policy, fingerprint: str, mix: Mix | None) 
             for edit in np.unique(half.details[half.edited])
         },
         false_merges=false_merges,
+        confused_pictures=half.share_of_pictures(half.different, merged),
         by_kind={
             str(kind): half.share(half.different & (found_as == kind), merged)
             for kind in np.unique(found_as[half.different])
@@ -113,7 +124,7 @@ def evaluate(corpus: Corpus, policy: Policy, fingerprint: str, mix: Mix | None) 
 
 def tuning_curve(corpus: Corpus, policy: Policy) -> list[CurvePoint]:
     """What every threshold would do on the tuning half, by rising threshold of the score."""
-    return list(_curve(_Half(corpus, policy, held_out=False), policy))
+    return list(_curve(_Half(corpus, policy, corpus.tuning), policy))
 
 
 def with_threshold(policy: Policy, threshold: float) -> Policy:

@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ from image_assets.dedup_quality.corpus import (
     GENERATED,
     CorpusPicture,
     LabelledPair,
-    is_held_out,
     picture_key,
 )
 from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma, unpack_luma
@@ -27,6 +27,16 @@ from image_assets.image_groups.edits import EDITS, as_jpeg, edited
 from image_assets.shown_pixels import exif_orientation, turned_upright
 
 SAME_HOTEL, NEAREST, ANY = "same hotel", "nearest", "at random"
+
+# What a partner does to all its pictures alike: two that differ come nearer to each other.
+ALIKE_EDITS = (
+    "off-centre crop 20 %",
+    "white border 20 %",
+    "letterbox",
+    "watermark",
+    "logo",
+    "banner over the bottom 10 %",
+)
 
 LONG_SIDE = 1024  # of the pictures that are edited: what partners offer, and 10 ms an edit
 _PREVIEW_SIDE = 160
@@ -44,11 +54,24 @@ class Original:
 
 @dataclass(frozen=True)
 class Copy:
-    """An edited copy to be made of the picture `source` (sha256, hex)."""
+    """An edited copy to be made of the picture `source` (sha256, hex).
+
+    alike: what the edit leaves open is drawn once for all pictures, as one partner stamps all of its own.
+    """
 
     source: str
     edit: str
-    draw: int
+    draw: int = 0
+    alike: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key of the picture of the corpus that it becomes."""
+        return picture_key(self.source, f"{self.edit}, alike" if self.alike else self.edit, self.draw)
+
+    def drawn(self, seed: int) -> int:
+        """What the edit draws from: 48 bits."""
+        return int.from_bytes(_rank(seed, f"{self.edit}/{self.draw}", "" if self.alike else self.source)[:6])
 
 
 @dataclass(frozen=True)
@@ -62,18 +85,21 @@ class MadePicture:
 
 
 def planned_copies(sources: Sequence[str], seed: int, pairs: int) -> list[Copy]:
-    """The copies to make of `sources` (sha256, hex), as many of each edit, for at least `pairs` pairs a half.
+    """The copies to make of `sources` (sha256, hex), as many of each edit, for at least `pairs` same pairs.
 
     Few sources are drawn several times an edit, of many each edit takes some; never more than ten draws.
     """
     planned: set[Copy] = set()
-    for half in (False, True):
-        of_half = [source for source in sources if is_held_out(source) == half]
-        an_edit = min(-(-pairs // len(EDITS)), 10 * len(of_half))
-        for edit in EDITS:
-            order = sorted(of_half, key=lambda source: _rank(seed, edit, source))
-            planned |= {Copy(order[i % len(order)], edit, i // len(order)) for i in range(an_edit)}
+    an_edit = min(-(-pairs // len(EDITS)), 10 * len(sources))
+    for edit in EDITS:
+        order = sorted(sources, key=lambda source: _rank(seed, edit, source))
+        planned |= {Copy(order[i % len(order)], edit, i // len(order)) for i in range(an_edit)}
     return sorted(planned, key=lambda copy: (copy.source, copy.edit, copy.draw))
+
+
+def alike_copies(sources: Sequence[str]) -> list[Copy]:
+    """A copy of each of `sources` by each of ALIKE_EDITS: for pairs of different pictures of which both are edited."""
+    return [Copy(source, edit, alike=True) for source in sorted(sources) for edit in ALIKE_EDITS]
 
 
 def made_pictures(
@@ -83,21 +109,18 @@ def made_pictures(
 
     Raises UnreadableImage.
     """
-    yield _made(original, "", 0, data, algorithm)
+    yield _made(original, picture_key(original.sha256), "", data, algorithm)
     small = _shown(data, LONG_SIDE)
     for copy in copies:
-        drawn = int.from_bytes(_rank(seed, f"{copy.edit}/{copy.draw}", copy.source)[:6])
+        drawn = copy.drawn(seed)
         quality = _LEAST_QUALITY + drawn % (_MOST_QUALITY - _LEAST_QUALITY)
         data = as_jpeg(edited(small, copy.edit, drawn), quality)
-        yield _made(original, copy.edit, copy.draw, data, algorithm)
+        yield _made(original, copy.key, copy.edit, data, algorithm)
 
 
 def same_pairs(copies: Sequence[Copy], origin: str) -> list[LabelledPair]:
     """Each copy with the picture it was made from."""
-    return [
-        _pair(picture_key(copy.source), picture_key(copy.source, copy.edit, copy.draw), True, origin, copy.edit)
-        for copy in copies
-    ]
+    return [_pair(picture_key(copy.source), copy.key, True, origin, copy.edit) for copy in copies]
 
 
 def different_pairs(
@@ -107,48 +130,57 @@ def different_pairs(
     origin: str,
     pairs: int,
 ) -> list[LabelledPair]:
-    """Pairs of pictures that differ, up to `pairs` a half: inside a hotel, then the nearest of all, then any.
+    """Up to `pairs` pairs of pictures that differ: inside a hotel, then the nearest of all, then any.
 
     `originals` all show different pictures. The nearest are those whose luma thumbnails correlate most, so that no
-    policy has a say in which pairs it is judged by. Half of the pairs are of one hotel where there are so many, a
-    quarter are nearest, the rest is drawn. When there are too few originals, the same pairs are taken again with edited
-    copies in their places.
+    policy has a say in which pairs it is judged by. Three quarters are pairs of originals: half of them of one hotel
+    where there are so many, a quarter nearest, the rest drawn. For the last quarter the hardest of these pairs are
+    taken again, both pictures edited alike (`alike_copies`). When there are too few originals, the same pairs are taken
+    again with any of the `copies` in their places.
     """
-    made: list[LabelledPair] = []
-    copies_of: dict[str, list[str]] = {}
-    for copy in copies:
-        copies_of.setdefault(copy.source, []).append(picture_key(copy.source, copy.edit, copy.draw))
-    for half in (False, True):
-        of_half = [original for original in originals if is_held_out(original.source) == half]
-        ranked = _ranked_pairs(of_half, seed, pairs)
-        made.extend(_with_copies([original.source for original in of_half], ranked, copies_of, origin, pairs))
+    plain = pairs - pairs // 4
+    ranked = _ranked_pairs(originals, seed, plain)
+    sources = [original.source for original in originals]
+    made = [_pair(picture_key(sources[i]), picture_key(sources[j]), False, origin, detail) for i, j, detail in ranked]
+    made += islice(_edited_alike(sources, ranked, origin), pairs // 4)
+    made += islice(_with_copies(sources, ranked, copies, origin), pairs - len(made))
     return made
 
 
-def _with_copies(
-    sources: Sequence[str],
-    ranked: Sequence[tuple[int, int, str]],
-    copies_of: dict[str, list[str]],
-    origin: str,
-    pairs: int,
+def _edited_alike(
+    sources: Sequence[str], ranked: Sequence[tuple[int, int, str]], origin: str
 ) -> Iterator[LabelledPair]:
-    """The ranked pairs of originals, then of their copies, until there are `pairs`; none twice."""
+    """Every ranked pair with another edit of both than the pair before, then all of them with the edit after that."""
+    for turn in range(len(ALIKE_EDITS)):
+        for place, (i, j, detail) in enumerate(ranked):
+            edit = ALIKE_EDITS[(place + turn) % len(ALIKE_EDITS)]
+            a, b = (Copy(sources[end], edit, alike=True).key for end in (i, j))
+            yield _pair(a, b, False, origin, f"{detail}, edited alike")
+
+
+def _with_copies(
+    sources: Sequence[str], ranked: Sequence[tuple[int, int, str]], copies: Sequence[Copy], origin: str
+) -> Iterator[LabelledPair]:
+    """The ranked pairs with copies in the places of originals; none twice."""
+    copies_of: dict[str, list[str]] = {}
+    for copy in copies:
+        copies_of.setdefault(copy.source, []).append(copy.key)
     seen: set[tuple[str, str]] = set()
-    turn = 0
-    while len(seen) < pairs:
+    turn = 1
+    while True:
         before = len(seen)
         for i, j, detail in ranked:
             ends = []
             for source, shift in ((sources[i], 0), (sources[j], 1)):
                 variants = [picture_key(source), *copies_of.get(source, ())]
                 # The second picture moves on one step a round more, so that rounds pair other copies.
-                ends.append(variants[(turn * (1 + shift)) % len(variants)] if turn else variants[0])
-            pair = _pair(ends[0], ends[1], False, origin, f"{detail}, copies" if turn else detail)
-            if (pair.a, pair.b) not in seen and len(seen) < pairs:
+                ends.append(variants[(turn * (1 + shift)) % len(variants)])
+            pair = _pair(ends[0], ends[1], False, origin, f"{detail}, copies")
+            if (pair.a, pair.b) not in seen and ends != [picture_key(sources[i]), picture_key(sources[j])]:
                 seen.add((pair.a, pair.b))
                 yield pair
         turn += 1
-        if len(seen) == before and turn > 1:
+        if len(seen) == before:
             return
 
 
@@ -184,10 +216,10 @@ def _likeness(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.round(flat @ flat.T, 3)
 
 
-def _made(original: Original, edit: str, draw: int, data: bytes, algorithm: str) -> MadePicture:
+def _made(original: Original, key: str, edit: str, data: bytes, algorithm: str) -> MadePicture:
     measured = fingerprint(data, algorithm)
     picture = CorpusPicture(
-        picture_key(original.sha256, edit, draw),
+        key,
         original.sha256,
         edit,
         original.hotel_id,

@@ -70,8 +70,10 @@ class Certificate:
 
     recall: over the generated edits, and `by_edit` for each of them (an edit that the policy does not merge is there,
     and not in `recall`). false_merges: over the different pairs that were generated or imported, and `by_kind`, by how
-    the pair was found. labelled: of imported same pairs those found. decided: of the pairs that people decided those
-    that the policy decides alike; they are chosen because a policy was wrong, so they take no part in a rate.
+    the pair was found. confused_pictures: the same, with all pairs of two source pictures and their copies as one
+    trial, which is a hit when any of them is merged. labelled: of imported same pairs those found. decided: of the
+    pairs that people decided those that the policy decides alike; they are chosen because a policy was wrong, so they
+    take no part in a rate.
     """
 
     policy: Policy
@@ -80,6 +82,7 @@ class Certificate:
     recall: Share
     by_edit: Mapping[str, Share]
     false_merges: Share
+    confused_pictures: Share
     by_kind: Mapping[str, Share]
     labelled: Share
     decided: Share
@@ -105,9 +108,28 @@ class Requirements:
     min_recall: float = 0.97
 
 
-def certificate_of(content: Mapping[str, Any]) -> Certificate:
-    """The certificate that `Certificate.content` gave."""
-    shares = {name: Share(**content[name]) for name in ("recall", "false_merges", "labelled", "decided")}
+@dataclass(frozen=True)
+class EarlierCertificate:
+    """A certificate that an earlier release of this package made, with other figures: it proves nothing any more."""
+
+    policy: Policy
+    fingerprint: str
+
+
+def certificate_of(content: Mapping[str, Any]) -> Certificate | EarlierCertificate:
+    """The certificate that `Certificate.content` gave, now or in an earlier release of this package."""
+    try:
+        return _certificate_of(content)
+    except (KeyError, TypeError):
+        asked = content["policy"]
+        policy = Policy(asked["rule"], asked["version"], asked["threshold"], asked["mirrored"])
+        return EarlierCertificate(policy, content["fingerprint"])
+
+
+def _certificate_of(content: Mapping[str, Any]) -> Certificate:
+    shares = {
+        name: Share(**content[name]) for name in ("recall", "false_merges", "confused_pictures", "labelled", "decided")
+    }
     return Certificate(
         policy=Policy(**content["policy"]),
         fingerprint=content["fingerprint"],
@@ -124,10 +146,12 @@ def certificate_of(content: Mapping[str, Any]) -> Certificate:
 def built_in_certificates() -> tuple[Certificate, ...]:
     """The certificates that the package brings; `make certificates` makes them again, byte for byte."""
     text = resources.files("image_assets.image_groups").joinpath(BUILT_IN).read_text()
-    return tuple(certificate_of(content) for content in json.loads(text))
+    return tuple(_certificate_of(content) for content in json.loads(text))
 
 
-def certificate_for(policy: Policy, fingerprint: str, own: Sequence[Certificate]) -> Certificate | None:
+def certificate_for(
+    policy: Policy, fingerprint: str, own: Sequence[Certificate | EarlierCertificate]
+) -> Certificate | EarlierCertificate | None:
     """The certificate that counts for a policy: the user's own, the last of `own`, before the one the package brings.
 
     One of another version of the rule is given only when there is no better; None when none speaks of this rule,
@@ -144,7 +168,10 @@ def certificate_for(policy: Policy, fingerprint: str, own: Sequence[Certificate]
 
 
 def shortcoming(
-    policy: Policy, fingerprint: str, certificate: Certificate | None, required: Requirements
+    policy: Policy,
+    fingerprint: str,
+    certificate: Certificate | EarlierCertificate | None,
+    required: Requirements,
 ) -> str | None:
     """Why images must not be grouped by a policy, given the certificate that counts for it; None when they may."""
     if certificate is None:
@@ -154,11 +181,17 @@ def shortcoming(
             f"the certificate of policy {policy} is for version {certificate.policy.version} of its rule, "
             f"which is at version {policy.version} now"
         )
+    if isinstance(certificate, EarlierCertificate):
+        return (
+            f"the certificate of policy {policy} is from an earlier release of this package, which counted otherwise: "
+            "build the corpus and evaluate it again"
+        )
     missed = []
     if certificate.false_merges.upper > required.max_false_merge_rate:
         missed.append(
             f"at most {required.max_false_merge_rate:g} of different pictures may be merged, and it bounds that by "
-            f"{certificate.false_merges.upper:.2g} ({_counted(certificate.false_merges)})"
+            f"{certificate.false_merges.upper:.2g} ({_counted(certificate.false_merges)}, "
+            f"{certificate.confused_pictures.pairs:,} pairs of them)"
         )
     if certificate.recall.lower < required.min_recall:
         missed.append(

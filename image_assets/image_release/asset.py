@@ -235,7 +235,7 @@ def _summary(
     run: StageRun, release: DataRelease, methods: Methods, facts: ManifestFacts, tally: Tally, outcomes: list[Gate]
 ) -> ReleaseSummary:
     grouped = grouping.group_counts(run.connection, whole_release(release.release_id, methods))
-    certified = certification(run.connection, methods).certificate
+    certified = certification(run.connection, methods)
     return ReleaseSummary(
         release_id=release.release_id,
         manifest_digest=facts.digest,
@@ -264,7 +264,7 @@ def _summary(
             for g in outcomes
         ),
         recipes=dict(methods.recipe_digests),
-        certificate=certified.content if certified is not None else None,
+        certificate=certified.content,
         method_versions={
             "fingerprint": methods.fingerprint,
             "grouping": methods.grouping,

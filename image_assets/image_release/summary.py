@@ -51,7 +51,8 @@ class ReleaseSummary:
     gates: tuple[GateOutcome, ...] = ()
     recipes: Mapping[str, str] = field(default_factory=dict)  # name -> recipe digest
     method_versions: Mapping[str, str] = field(default_factory=dict)  # screening, fingerprint, … -> version
-    certificate: Mapping[str, Any] | None = None  # what the policy was measured to do: bounds, counts, corpus digest
+    # Whether the policy is certified now, or why not, and what it was measured to do: bounds, counts, corpus digest.
+    certificate: Mapping[str, Any] = field(default_factory=dict)
 
 
 def summary_json(summary: ReleaseSummary) -> bytes:

@@ -175,6 +175,38 @@ def pictures_of_hotels(connection: Connection, method: str, pictures: int, seed:
     return [HotelPicture(*row) for row in rows]
 
 
+def pictures_of_one_partner(connection: Connection, method: str, pictures: int, seed: int) -> list[HotelPicture]:
+    """What one partner offers of hotels of the newest loaded data release: of each hotel the pictures of the
+    accommodation that has most of them, hotels drawn by `seed` until there are `pictures`. No placeholders.
+    """
+    rows = connection.execute(
+        """WITH newest AS (
+               SELECT release_id FROM data_releases WHERE outcome = 'loaded' ORDER BY release_id DESC LIMIT 1),
+           drawn AS (
+               SELECT hotel_id, row_number() OVER (ORDER BY md5(%(seed)s || ' ' || hotel_id), hotel_id) AS turn
+               FROM release_hotels JOIN newest USING (release_id) WHERE images > 0 ORDER BY turn LIMIT %(pictures)s),
+           entries AS (
+               SELECT turn, release_images.* FROM release_images JOIN newest USING (release_id)
+               JOIN drawn USING (hotel_id) WHERE NOT placeholder),
+           offers AS (
+               SELECT turn, hotel_id, partner_id, accommodation_id, count(DISTINCT sha256) AS pictures
+               FROM entries GROUP BY turn, hotel_id, partner_id, accommodation_id),
+           largest AS (
+               SELECT DISTINCT ON (turn) * FROM offers
+               ORDER BY turn, pictures DESC, partner_id, accommodation_id),
+           chosen AS (SELECT *, sum(pictures) OVER (ORDER BY turn) - pictures AS before FROM largest),
+           shown AS (
+               SELECT DISTINCT ON (hotel_id, sha256) hotel_id, sha256, url
+               FROM entries JOIN chosen USING (hotel_id, partner_id, accommodation_id)
+               WHERE before < %(pictures)s
+               ORDER BY hotel_id, sha256, url)
+           SELECT hotel_id, encode(sha256, 'hex'), url, width, height, crop_hashes, luma
+           FROM shown JOIN fingerprints USING (sha256) WHERE method = %(method)s ORDER BY hotel_id, sha256""",
+        {"seed": str(seed), "pictures": pictures, "method": method},
+    )
+    return [HotelPicture(*row) for row in rows]
+
+
 def pair_mix(connection: Connection, release: Shard, hotels: int) -> tuple[int, int, int]:
     """(hotels, pairs of the same picture, pairs of different ones) inside some hotels of a release, as grouped now.
 

@@ -26,15 +26,22 @@ def write_photographs(folder: Path, count: int, first: int = 0) -> Path:
     return folder
 
 
-def load_hotels(world: World, site: PartnerSite, hotels: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
+def load_hotels(
+    world: World,
+    site: PartnerSite,
+    hotels: Mapping[str, Sequence[bytes]],
+    of_another_partner: Mapping[str, Sequence[bytes]] | None = None,
+) -> dict[str, list[str]]:
     """Take the hotels' pictures in and freeze them in a data release, ungrouped; the sha256 of each picture."""
-    entries = [
-        {"accommodation_id": hotel, "url": site.serve(f"/{hotel}/{number}.jpg", data)}
-        for hotel, pictures in hotels.items()
-        for number, data in enumerate(pictures)
-    ]
-    world.offer("alpha", "w1", entries)
-    world.release("r1", [(hotel, "alpha", hotel) for hotel in hotels])
+    offers = {"alpha": hotels} | ({"beta": of_another_partner} if of_another_partner else {})
+    for partner, offered in offers.items():
+        entries = [
+            {"accommodation_id": hotel, "url": site.serve(f"/{partner}/{hotel}/{number}.jpg", data)}
+            for hotel, pictures in offered.items()
+            for number, data in enumerate(pictures)
+        ]
+        world.offer(partner, "w1", entries)
+    world.release("r1", [(hotel, partner, hotel) for partner, offered in offers.items() for hotel in offered])
     for job in (INGEST, LOAD):
         for work in world.pending().work:
             if work.job == job:

@@ -49,7 +49,7 @@ def test_a_certificate_that_is_not_good_enough_is_told_with_its_report(tmp_path:
     few = ("--same-pairs", "31", "--different-pairs", "40")
     code, said = run(tmp_path, database_url, "build", "--folder", str(folder), *few)
     assert code == 0
-    assert "12 pictures and 64 edited copies" in said
+    assert "12 pictures and 100 edited copies" in said
     code, said = run(tmp_path, database_url, "evaluate")
     assert code == 1
     assert "The gate of image_groups is closed by this" in said

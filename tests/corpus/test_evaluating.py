@@ -89,9 +89,10 @@ def test_what_people_decided_in_the_pipeline_is_part_of_the_corpus(postgres_url:
         evaluated = evaluate_corpus(world.ledger, world.store, LENIENT)
     decided = corpus.kinds == DECIDED
     assert decided.sum() == 2
-    # Only what is held out is judged: of two decisions as many as have a held-out picture, and the copy is merged.
-    held_out = [is_held_out(sha256s[0]) or is_held_out(other) for other in sha256s[1:]]
+    # Only what is held out is judged: of two decisions as many as have both pictures there, and the copy is merged.
+    held_out = [is_held_out(sha256s[0]) and is_held_out(other) for other in sha256s[1:]]
     assert (evaluated.certificate.decided.hits, evaluated.certificate.decided.pairs) == (held_out[0], sum(held_out))
+    assert evaluated.between == sum(is_held_out(sha256s[0]) != is_held_out(other) for other in sha256s[1:])
 
 
 def test_a_corpus_of_another_fingerprint_method_says_what_to_do(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from dedup_quality.corpus_pictures import names, pair, picture, sha256
 
 from image_assets.dedup_quality.corpus import DECIDED, GENERATED, IMPORTED, is_held_out, labelled_corpus
@@ -36,11 +37,25 @@ def test_copies_of_pictures_that_people_call_the_same_are_no_longer_called_diffe
     assert (told.same.all(), told.overruled, len(set(told.sources.tolist()))) == (True, 1, 1)
 
 
-def test_a_pair_is_tuned_on_only_when_both_its_sources_are_for_tuning() -> None:
+def test_a_pair_is_of_a_half_only_when_both_its_sources_are() -> None:
     pictures = [picture(name) for name in (TUNED, OTHER_TUNED, HELD, OTHER_HELD)]
-    for a, b, held_out in ((0, 1, False), (0, 2, True), (2, 3, True)):
+    for a, b, half in ((0, 1, (True, False, 0)), (0, 2, (False, False, 1)), (2, 3, (False, True, 0))):
         corpus = labelled_corpus(pictures, [pair(pictures[a], pictures[b], False)])
-        assert corpus.held_out.tolist() == [held_out]
+        assert (corpus.tuning.item(), corpus.held_out.item(), corpus.between) == half
+
+
+@pytest.mark.parametrize("kind", [IMPORTED, DECIDED])
+@pytest.mark.parametrize("number", range(8))
+def test_what_is_for_tuning_is_never_held_out_whatever_it_is_joined_with(kind: str, number: int) -> None:
+    """Or a picture could be tuned on today, and judge the result tomorrow."""
+    tuned, held = picture(names(8, held_out=False)[number]), picture(names(8, held_out=True)[number])
+    copies = [picture(made.name, "grey") for made in (tuned, held)]
+    labels = [pair(made, copy, True, detail="grey") for made, copy in zip((tuned, held), copies, strict=True)]
+    apart = labelled_corpus([tuned, held, *copies], labels)
+    assert (apart.tuning.sum(), apart.held_out.sum()) == (1, 1)
+    joined = labelled_corpus([tuned, held, *copies], [*labels, pair(tuned, held, True, kind)])
+    assert joined.tuning.all()
+    assert not joined.held_out.any()
 
 
 def test_a_picture_and_its_copies_are_in_one_half_whatever_else_is_in_the_corpus() -> None:

@@ -60,6 +60,30 @@ def test_copies_found_and_pictures_confused_are_counted_with_the_pictures_behind
     assert (certificate.false_merges.lower, certificate.false_merges.upper) == pytest.approx((lower, upper))
 
 
+def test_copies_of_two_pictures_are_one_trial_when_pictures_are_counted_and_fail_when_any_is_merged() -> None:
+    originals = [picture(name) for name in HELD[:3]]
+    copies = [picture(made.name, "grey") for made in originals]
+    copies[1] = resembling(copies[1], copies[0])  # the only pair that is merged
+    pairs = [
+        pair(a, b, False)
+        for i, j in ((0, 1), (0, 2), (1, 2))
+        for a in (originals[i], copies[i])
+        for b in (originals[j], copies[j])
+    ]
+    certificate = evaluate(labelled_corpus([*originals, *copies], pairs), TALK_POLICY, "dhash-1", None).certificate
+    assert counted(certificate.false_merges) == (1, 12, 3)
+    assert counted(certificate.confused_pictures) == (1, 3, 3)
+    assert certificate.confused_pictures.upper == pytest.approx(clopper_pearson(1, 3)[1])
+
+
+def test_pairs_between_the_halves_take_part_in_nothing() -> None:
+    a, b = picture(HELD[0]), resembling(picture(TUNED[0]), picture(HELD[0]))
+    for kind in (IMPORTED, DECIDED):
+        corpus = labelled_corpus([a, b], [pair(a, b, False, kind)])
+        assert len(evaluate(corpus, TALK_POLICY, "dhash-1", None).pairs) == 0
+        assert tuning_curve(corpus, TALK_POLICY)[0].false_merges.pairs == 0
+
+
 def test_mirrored_pictures_count_in_the_recall_only_where_the_policy_merges_them() -> None:
     mirrored = evaluate(small_corpus(), replace(TALK_POLICY, mirrored=True), "dhash-1", None).certificate
     assert mirrored.recall.pairs == 18

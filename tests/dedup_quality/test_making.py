@@ -8,30 +8,30 @@ import numpy as np
 from dedup_quality.corpus_pictures import picture, sha256
 from pictures import drawn, jpeg
 
-from image_assets.dedup_quality.corpus import CorpusPicture, is_held_out
+from image_assets.dedup_quality.corpus import CorpusPicture
 from image_assets.dedup_quality.making import (
+    ALIKE_EDITS,
     ANY,
     NEAREST,
     SAME_HOTEL,
+    Copy,
     Original,
+    alike_copies,
     different_pairs,
     made_pictures,
     planned_copies,
     same_pairs,
 )
 from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma
-from image_assets.image_groups.edits import EDITS
+from image_assets.image_groups.edits import EDITS, MIRRORED
 
 SOURCES = [sha256(f"picture {number}") for number in range(40)]
-HALVES = Counter(is_held_out(source) for source in SOURCES)
 
 
-def test_every_edit_has_as_many_copies_in_each_half() -> None:
+def test_every_edit_has_as_many_copies() -> None:
     copies = planned_copies(SOURCES, seed=1, pairs=300)
     assert len(set(copies)) == len(copies)
-    counted = Counter((copy.edit, is_held_out(copy.source)) for copy in copies)
-    assert set(counted.values()) == {-(-300 // len(EDITS))}
-    assert set(counted) == {(edit, half) for edit in EDITS for half in HALVES}
+    assert Counter(copy.edit for copy in copies) == dict.fromkeys(EDITS, -(-300 // len(EDITS)))
 
 
 def test_few_pictures_are_drawn_several_times_but_never_without_end() -> None:
@@ -61,29 +61,47 @@ def test_a_picture_and_its_copies_are_measured_as_the_pipeline_measures() -> Non
     assert {(pair.a if pair.b == first.picture.key else pair.b) for pair in labels} == keys
 
 
+def test_what_is_edited_alike_gets_the_same_stamp_at_the_same_place_and_other_copies_do_not() -> None:
+    first, second = (sha256(f"picture {number}") for number in (1, 2))
+    alike = [Copy(source, "logo", alike=True).drawn(1) for source in (first, second)]
+    assert alike[0] == alike[1]
+    assert Copy(first, "logo").drawn(1) != Copy(second, "logo").drawn(1)
+    assert Copy(first, "logo", alike=True).key != Copy(first, "logo").key
+    copies = alike_copies([second, first])
+    assert Counter(copy.edit for copy in copies) == dict.fromkeys(ALIKE_EDITS, 2)
+    assert set(ALIKE_EDITS) <= set(EDITS) - {MIRRORED}
+
+
 def originals(count: int, hotels: int) -> list[CorpusPicture]:
     return [picture(f"picture {number}", hotel_id=f"h{number % hotels}") for number in range(count)]
 
 
-def test_pictures_of_one_hotel_are_paired_first_then_the_nearest_then_any() -> None:
-    pictures = originals(60, hotels=4)
+def test_pictures_of_one_hotel_are_paired_first_then_the_nearest_then_any_and_the_hardest_edited_alike() -> None:
+    pictures = originals(40, hotels=4)
     by_key = {made.key: made for made in pictures}
-    pairs = different_pairs(pictures, [], seed=1, origin="a test", pairs=60)
-    for half in (False, True):
-        of_half = [pair for pair in pairs if is_held_out(by_key[pair.a].source) == half]
-        assert Counter(pair.detail for pair in of_half) == {SAME_HOTEL: 30, NEAREST: 15, ANY: 15}
-    assert all(is_held_out(by_key[pair.a].source) == is_held_out(by_key[pair.b].source) for pair in pairs)
-    for pair in pairs:
+    alike = {copy.key: copy for copy in alike_copies([made.source for made in pictures])}
+    pairs = different_pairs(pictures, [], seed=1, origin="a test", pairs=80)
+    assert Counter(pair.detail for pair in pairs) == {
+        SAME_HOTEL: 30,
+        NEAREST: 15,
+        ANY: 15,
+        f"{SAME_HOTEL}, edited alike": 20,
+    }
+    for pair in pairs[:60]:
         if pair.detail != ANY:
             assert (by_key[pair.a].hotel_id == by_key[pair.b].hotel_id) == (pair.detail == SAME_HOTEL)
+    for plain, edited in zip(pairs[:20], pairs[60:], strict=True):
+        ends = [alike[edited.a], alike[edited.b]]
+        assert {end.source for end in ends} == {by_key[plain.a].source, by_key[plain.b].source}
+        assert ends[0].edit == ends[1].edit
     assert not any(pair.same for pair in pairs)
 
 
 def test_the_nearest_pictures_are_those_whose_thumbnails_correlate_most() -> None:
-    pictures = [made for made in originals(60, hotels=60) if is_held_out(made.source)]
+    pictures = originals(30, hotels=30)
     twin = pictures[7]
     noisy = np.frombuffer(twin.luma, dtype=np.uint8).astype(int) * 9 // 10 + 10
-    alike = picture(next(f"twin {n}" for n in range(99) if is_held_out(sha256(f"twin {n}"))))
+    alike = picture("twin")
     alike = CorpusPicture(
         alike.key, alike.source, "", None, "twin", alike.crop_hashes, noisy.astype(np.uint8).tobytes()
     )
@@ -93,8 +111,8 @@ def test_the_nearest_pictures_are_those_whose_thumbnails_correlate_most() -> Non
 
 
 def test_few_pictures_are_paired_again_with_their_copies_and_no_pair_comes_twice() -> None:
-    pictures = originals(12, hotels=12)
+    pictures = originals(8, hotels=8)
     copies = planned_copies([made.source for made in pictures], seed=1, pairs=100)
     pairs = different_pairs(pictures, copies, seed=1, origin="a test", pairs=400)
-    assert len({(pair.a, pair.b) for pair in pairs}) == len(pairs) == 800
-    assert len(different_pairs(pictures, [], seed=1, origin="a test", pairs=400)) < 66
+    assert len({(pair.a, pair.b) for pair in pairs}) == len(pairs) == 400
+    assert len(different_pairs(pictures, [], seed=1, origin="a test", pairs=400)) == 28 + 100

@@ -6,6 +6,7 @@ import pytest
 
 from demo.certificates import (
     DIFFERENT_PAIRS,
+    ONE_SCENE,
     POLICIES,
     SAME_PAIRS,
     TARGET,
@@ -38,9 +39,19 @@ def test_the_default_policy_is_proven() -> None:
 def test_a_part_of_the_material_gives_the_same_certificate_each_time() -> None:
     assert FOLDER is not None
     part = sources(FOLDER)[:12]
-    once, again = (certified(built_in_corpus(part, 31, 60), DEFAULT_POLICY) for _ in range(2))
+    once, again = (certified(built_in_corpus(part, 62, 120), DEFAULT_POLICY) for _ in range(2))
     assert once == again
     assert once.recall.hits > 50
+    assert once.confused_pictures.pairs == 12 * 11 / 2
+
+
+@needs_photographs
+def test_every_two_photographs_are_compared_and_shots_of_one_scene_are_labelled_by_people() -> None:
+    assert FOLDER is not None
+    scene = [source for source in sources(FOLDER) if source.name in ONE_SCENE[1]]
+    others = [source for source in sources(FOLDER) if source.name not in ONE_SCENE[1]][:3]
+    shown = certified(built_in_corpus([*scene, *others], 62, 120), DEFAULT_POLICY)
+    assert (len(scene), shown.confused_pictures.pairs, shown.decided.pairs) == (2, 9, 1)
 
 
 @pytest.mark.long
