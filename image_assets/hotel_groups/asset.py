@@ -1,7 +1,7 @@
 """The data release: load which accommodations are one hotel, and freeze what the release sees.
 
-Belongs here: the asset. Reading files is `data_release`, what pictures look like is `placeholders`; rejects, joins and
-digests are SQL in the ledger.
+Belongs here: the asset. Reading files is `data_release`, what pictures look like is `placeholders` and `lookalikes`;
+rejects, joins and digests are SQL in the ledger.
 """
 
 import tempfile
@@ -13,8 +13,9 @@ import numpy as np
 from image_assets.fingerprints.asset import fingerprints
 from image_assets.fingerprints.luma import unpack_luma
 from image_assets.hotel_groups.data_release import UnreadableDataRelease, read_data_release
+from image_assets.hotel_groups.lookalikes import lookalikes
 from image_assets.hotel_groups.offered import ReleaseFile, offered_releases
-from image_assets.hotel_groups.placeholders import LOOKS_VERSION, lookalikes, looks
+from image_assets.hotel_groups.placeholders import LOOKS_VERSION, looks
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASES
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, first_rejected, stage_run

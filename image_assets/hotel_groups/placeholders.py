@@ -1,18 +1,16 @@
 """Placeholders: pictures that say nothing of a hotel, such as "no image available", shown by many hotels, or blank.
 
 Pure, over luma thumbnails. Not all pairs are compared: near-identical pictures (other sizes, qualities and formats of
-one) share one of two look keys, and the thumbnails of those that share a popular key are compared. Does not belong
-here: counting hotels (the ledger), pictures of one hotel (image_groups).
+one) share one of two look keys, and the thumbnails of those that share a popular key are compared (`lookalikes`). Does
+not belong here: counting hotels (the ledger), pictures of one hotel (image_groups).
 
 Measured on 40 photographs and 3 drawn placeholders, each in 23 sizes, qualities and formats: every two copies share a
-key; their thumbnails differ by less than 2 of 255 on average. The two most similar of 239 photographs of different
-rooms differ by 22, and none share a key.
+key. Of 239 photographs of different rooms none share a key.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +21,6 @@ LOOKS_VERSION = "looks-1"
 
 _BLOCKS = 4  # a side: few and large, so that their means hardly move when a picture is encoded again
 _STEP = 32.0  # of 255: what the means of a block are rounded to
-_ALIKE = 5.0  # of 255, mean difference of two thumbnails
 _BLANK = 2.0  # of 255, standard deviation of a thumbnail: one colour, give or take noise
 
 
@@ -60,40 +57,6 @@ def looks(lumas: NDArray[np.uint8]) -> Looks:
     keys = np.stack([_packed((means + start) // _STEP) for start in (0.0, _STEP / 2)], axis=1)
     keys[:, 1] |= 1 << 62  # a first key never equals a second one
     return Looks(keys, lumas.reshape(count, -1).std(axis=1) < _BLANK)
-
-
-def lookalikes(classes: Iterable[tuple[Sequence[str], NDArray[np.uint8]]]) -> dict[str, str]:
-    """Which contents are near-identical pictures: sha256 -> the smallest sha256 of those that look like it.
-
-    classes: contents that share a key, in the order of their sha256, with their (n, 40, 40) luma thumbnails; a content
-    may be in several. In each class a content joins the first one before it that it looks like and that joined none;
-    classes with a common content are joined.
-    """
-    first: dict[str, str] = {}
-    for sha256s, lumas in classes:
-        for sha256, leader in zip(sha256s, _leaders(lumas), strict=True):
-            a, b = sorted((_root(first, sha256), _root(first, sha256s[leader])))
-            first[b] = a
-    return {sha256: _root(first, sha256) for sha256 in first}
-
-
-def _leaders(lumas: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(n,) for each thumbnail the index of the one it looks like."""
-    flat = lumas.reshape(len(lumas), -1).astype(np.int16)
-    leaders = np.arange(len(flat))
-    left = np.arange(len(flat))
-    while len(left):
-        difference = np.abs(flat[left] - flat[left[0]]).mean(axis=1)
-        alike = difference < _ALIKE  # the first one too
-        leaders[left[alike]] = left[0]
-        left = left[~alike]
-    return leaders
-
-
-def _root(first: dict[str, str], sha256: str) -> str:
-    while first.setdefault(sha256, sha256) != sha256:
-        sha256 = first[sha256]
-    return sha256
 
 
 def _packed(steps: NDArray[np.float64]) -> NDArray[np.int64]:

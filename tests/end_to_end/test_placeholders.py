@@ -10,6 +10,7 @@ from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg, no_image_available, scaled
 from PIL import Image
+from plain_pictures import clear_sky, logo, night, pale_wall
 
 from image_assets.image_release.publishing import current_release
 from resources.ledger.placeholders import hotels_with_placeholders_only, release_placeholders
@@ -73,6 +74,21 @@ def test_every_hotels_own_encoding_of_a_placeholder_is_found(world: World, site:
     }
     offer(world, site, shared, HOTELS)
     assert published(world) == {hotel: {f"/{hotel}.jpg"} for hotel in HOTELS}
+
+
+def test_pictures_with_little_in_them_are_published_though_every_hotel_has_one(world: World, site: PartnerSite) -> None:
+    plain = {
+        hotel: {
+            f"/night-{n}.jpg": jpeg(night(n)),
+            f"/sky-{n}.jpg": jpeg(clear_sky(n)),
+            f"/wall-{n}.jpg": jpeg(pale_wall(n)),
+            f"/logo-{n}.jpg": jpeg(logo(f"Hotel {hotel * 3}")),
+        }
+        for n, hotel in enumerate(HOTELS)
+    }
+    offer(world, site, plain, HOTELS)
+    assert summary(world)["placeholders"] == 0
+    assert all(plain[hotel].keys() <= published(world)[hotel] for hotel in HOTELS)
 
 
 def test_hotels_with_nothing_but_placeholders_close_no_gate_and_are_counted(world: World, site: PartnerSite) -> None:

@@ -13,7 +13,8 @@ from pictures import drawn, jpeg, no_image_available, scaled
 from PIL import Image
 
 from image_assets.fingerprints import fingerprint
-from image_assets.hotel_groups.placeholders import PlaceholderPolicy, lookalikes, looks
+from image_assets.hotel_groups.lookalikes import lookalikes
+from image_assets.hotel_groups.placeholders import PlaceholderPolicy, looks
 
 
 def webp(image: Image.Image) -> bytes:
@@ -60,12 +61,6 @@ def test_a_picture_of_one_colour_is_blank_and_a_dim_one_is_not() -> None:
     dim = drawn(1).convert("L").point(lambda value: value // 12)
     seen = looks(np.stack([fingerprint(jpeg(image)).luma for image in (*plain, dim)]))
     assert seen.blank.tolist() == [True, True, False]
-
-
-def test_contents_that_share_a_key_with_a_third_one_are_one_look() -> None:
-    lumas = copies(no_image_available())
-    classes = [(["b", "c"], lumas[:2]), (["a", "b"], lumas[2:4])]
-    assert lookalikes(classes) == dict.fromkeys("abc", "a")
 
 
 @pytest.mark.parametrize(("hotels", "most"), [(0, 5), (26, 5), (27, 6), (999, 19), (1000, 20), (1_000_000, 200)])
