@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import warnings
-import zlib
 from collections.abc import Callable
 from io import BytesIO
 
@@ -15,6 +14,7 @@ import simplejpeg
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from image_assets.raw_images.canvas import claimed_canvas
+from image_assets.raw_images.png_chunks import png_fault
 from image_assets.raw_images.signatures import ends_early
 from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits, refused_by_limits
 
@@ -75,7 +75,7 @@ def decode(
                 if image.mode not in _MODES:
                     reason = "unsupported_format"
                 elif image_format == "png":
-                    reason = _png_fault(data)
+                    reason = png_fault(data, image)
     except MemoryError:
         reason = "decoder_memory"
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -119,26 +119,3 @@ def _is_sound_jpeg(data: bytes) -> bool:
             raise
         return False
     return True
-
-
-def _png_fault(data: bytes) -> Reason | None:
-    """What Pillow overlooks in a PNG it decoded: wrong checksums of critical chunks, and a missing end.
-
-    Only up to the second frame of an animated PNG, like every animated file.
-    """
-    view = memoryview(data)
-    at = 8
-    while at + 12 <= len(data):
-        end = at + 8 + int.from_bytes(view[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        if kind == b"fdAT":
-            return None
-        if end + 4 > len(data):
-            return "truncated"
-        critical = not kind[0] & 0x20
-        if critical and zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            return "corrupt"
-        if kind == b"IEND":
-            return None
-        at = end + 4
-    return "truncated"
