@@ -29,6 +29,9 @@ UPRIGHT: Mapping[int, Transpose] = MappingProxyType(
 )
 """What undoes each EXIF orientation; 1 is upright."""
 
+LYING = (5, 6, 7, 8)
+"""The EXIF orientations whose undoing swaps width and height."""
+
 
 def exif_orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; broken EXIF does not spoil a picture and counts as upright.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 # The long side, in pixels, at which sharpness is measured: copies of a photograph from 400 to 2,048 pixels then differ
-# by a tenth at most, and a blur of one pixel at 1,024 still halves the sharpness.
+# by a fifth (those of averaged pixels are the softer ones), and a blur of one pixel at 1,024 halves the sharpness.
 SHARPNESS_SIDE = 384
 # The sides of the grid of pixels from which colourfulness is measured.
 COLOUR_GRID = 128
@@ -46,13 +46,16 @@ class Features:
     colourfulness: float
 
 
-def extract_features(image: Image.Image, luma: Image.Image) -> Features:
-    """The features of an upright picture of any mode; `luma` is the same picture in mode "L"."""
+def extract_features(image: Image.Image, luma: Image.Image, size: tuple[int, int]) -> Features:
+    """The features of an upright picture of any mode that is (width, height) pixels as a whole.
+
+    `luma` is the same picture in mode "L"; either may be smaller, of averaged pixels.
+    """
     scaled = _scale_for_sharpness(luma)
     mean, variance = _mean_and_variance(scaled)
     return Features(
-        width=luma.width,
-        height=luma.height,
+        width=size[0],
+        height=size[1],
         sharpness=round(_mean_and_variance(_laplacian(scaled))[1], _DIGITS),
         brightness=round(mean, _DIGITS),
         contrast=round(math.sqrt(variance), _DIGITS),
@@ -60,7 +63,7 @@ def extract_features(image: Image.Image, luma: Image.Image) -> Features:
     )
 
 
-def _scale_for_sharpness(luma: Image.Image) -> NDArray[np.int32]:
+def _scale_for_sharpness(luma: Image.Image) -> NDArray[np.int16]:
     """(height, width) with a long side of 384, and at least 3 pixels on the other for the Laplacian."""
     factor = SHARPNESS_SIDE / max(luma.size)
     size = (max(3, round(luma.width * factor)), max(3, round(luma.height * factor)))
@@ -68,18 +71,22 @@ def _scale_for_sharpness(luma: Image.Image) -> NDArray[np.int32]:
     # edges of its own. Averaging whole pixels first (reducing_gap) saves time on large pictures.
     resample = Image.Resampling.HAMMING if factor < 1 else Image.Resampling.BICUBIC
     scaled = luma.resize(size, resample, reducing_gap=2.0)
-    return np.asarray(scaled).astype(np.int32)
+    return np.asarray(scaled).astype(np.int16)
 
 
-def _laplacian(luma: NDArray[np.int32]) -> NDArray[np.int32]:
-    neighbours = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
-    return neighbours - 4 * luma[1:-1, 1:-1]
+def _laplacian(luma: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Between -1,020 and 1,020."""
+    outcome = luma[:-2, 1:-1] + luma[2:, 1:-1]
+    outcome += luma[1:-1, :-2]
+    outcome += luma[1:-1, 2:]
+    outcome -= 4 * luma[1:-1, 1:-1]
+    return outcome
 
 
 def _colourfulness(image: Image.Image) -> float:
     # Single pixels, not averages: the measure is about the spread of the pixels' colours.
     grid = image.resize((COLOUR_GRID, COLOUR_GRID), Image.Resampling.NEAREST)
-    red, green, blue = (np.asarray(band).astype(np.int32) for band in grid.convert("RGB").split())
+    red, green, blue = (np.asarray(band).astype(np.int16) for band in grid.convert("RGB").split())
     red_green_mean, red_green_variance = _mean_and_variance(red - green)
     # Twice the yellow-blue axis stays whole.
     twice_mean, twice_variance = _mean_and_variance(red + green - 2 * blue)
@@ -88,9 +95,9 @@ def _colourfulness(image: Image.Image) -> float:
     return spread + 0.3 * shift
 
 
-def _mean_and_variance(values: NDArray[np.int32]) -> tuple[float, float]:
+def _mean_and_variance(values: NDArray[np.int16]) -> tuple[float, float]:
     """From exact sums: rounding happens once, in the division."""
     count = values.size
     total = int(values.sum(dtype=np.int64))
-    squares = int(np.square(values).sum(dtype=np.int64))
+    squares = int(np.square(values, dtype=np.int32).sum(dtype=np.int64))
     return total / count, (count * squares - total * total) / (count * count)

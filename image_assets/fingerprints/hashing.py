@@ -35,7 +35,7 @@ _RESIZED_TO: dict[str, tuple[int, int] | None] = {
 ALGORITHMS = tuple(_RESIZED_TO)
 
 # A change of what any algorithm, the luma thumbnail or a feature gives for the same bytes is a new revision.
-_REVISION = 1
+_REVISION = 2
 
 
 def method_version(algorithm: str) -> str:

@@ -14,7 +14,7 @@ from image_assets.fingerprints.features import extract_features
 
 
 def features(image: Image.Image) -> Features:
-    return extract_features(image, image.convert("L"))
+    return extract_features(image, image.convert("L"), image.size)
 
 
 def test_blur_takes_sharpness_away_step_by_step(draw) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from image_assets.fingerprints import (
@@ -64,6 +65,79 @@ def test_orientation_is_understood_as_pillow_understands_it(draw, encode, orient
     with Image.open(io.BytesIO(data)) as image:
         turned = ImageOps.exif_transpose(image)
     np.testing.assert_array_equal(fingerprint(data).crop_hashes, crop_hashes(turned))
+
+
+def bits_apart(a: Fingerprint, b: Fingerprint) -> NDArray[np.uint8]:
+    """(36,): of 64 bits, from each crop's hash to the same crop's of the other."""
+    return np.bitwise_count(a.crop_hashes ^ b.crop_hashes)
+
+
+# Averages of 2 x 2, 4 x 4 and 8 x 8 pixels, sides that these do not divide, and formats of either shape.
+@pytest.mark.parametrize("size", [(1024, 768), (1003, 1333), (2105, 1403), (4003, 1287)])
+def test_a_large_picture_is_recognised_in_every_format(draw, encode, size: tuple[int, int]) -> None:
+    scene = draw(*size, 3)
+    jpeg = encode(scene, "JPEG", quality=90)
+    with Image.open(io.BytesIO(jpeg)) as file:
+        bitmap = encode(file, "BMP")
+    scaled, whole = measure(jpeg), measure(bitmap)
+    assert (scaled.fingerprint.width, scaled.fingerprint.height) == size
+    assert (scaled.features.width, scaled.features.height) == size
+    assert bits_apart(scaled.fingerprint, whole.fingerprint).mean() < 1
+    assert np.abs(scaled.fingerprint.luma.astype(int) - whole.fingerprint.luma).max() <= 2
+    assert scaled.features.sharpness == pytest.approx(whole.features.sharpness, rel=0.02)
+    assert scaled.features.brightness == pytest.approx(whole.features.brightness, abs=0.5)
+    assert scaled.features.contrast == pytest.approx(whole.features.contrast, rel=0.01)
+    assert scaled.features.colourfulness == pytest.approx(whole.features.colourfulness, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (2105, 1403)])
+def test_the_hashes_of_a_large_picture_are_near_those_of_all_its_pixels(draw, encode, size: tuple[int, int]) -> None:
+    data = encode(draw(*size, 4), "JPEG", quality=90)
+    with Image.open(io.BytesIO(data)) as image:
+        hashes = crop_hashes(image)
+    # 4 is the talk's threshold: from there on it is another picture.
+    assert np.bitwise_count(fingerprint(data).crop_hashes ^ hashes).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(998, 748), (1600, 318)])
+def test_a_picture_is_measured_whole_when_halves_would_leave_too_little(draw, encode, size: tuple[int, int]) -> None:
+    data = encode(draw(*size, 5), "JPEG")
+    with Image.open(io.BytesIO(data)) as image:
+        np.testing.assert_array_equal(fingerprint(data).crop_hashes, crop_hashes(image))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_jpeg_is_turned_upright(draw, encode, orientation: int) -> None:
+    upright = draw(1040, 800, 1)
+    turn = STORED_AS[orientation]
+    stored = upright if turn is None else upright.transpose(turn)
+    measured = measure(encode(stored, "JPEG", quality=95, exif=oriented(orientation)))
+    expected = measure(encode(upright))
+    assert bits_apart(measured.fingerprint, expected.fingerprint).mean() < 1
+    assert (measured.fingerprint.width, measured.fingerprint.height) == (1040, 800)
+    assert (measured.features.width, measured.features.height) == (1040, 800)
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {"quality": 90}),
+        ("RGB", {"quality": 90, "progressive": True, "subsampling": 0}),
+        ("RGB", {"quality": 90, "keep_rgb": True}),
+        ("L", {"quality": 90}),
+        ("CMYK", {"quality": 90}),
+    ],
+    ids=["usual", "progressive", "RGB inside", "grey", "CMYK"],
+)
+def test_large_jpegs_of_every_kind_are_measured_as_their_pixels(draw, encode, mode: str, options: dict) -> None:
+    data = encode(draw(1024, 768, 2).convert(mode), "JPEG", **options)
+    with Image.open(io.BytesIO(data)) as file:
+        pixels = encode(file.convert("RGB"))
+    for algorithm in ("dhash", "phash"):
+        measured, expected = measure(data, algorithm), measure(pixels, algorithm)
+        assert packed(measured.fingerprint) == packed(fingerprint(data, algorithm))
+        assert bits_apart(measured.fingerprint, expected.fingerprint).mean() < 1
+        assert measured.features.colourfulness == pytest.approx(expected.features.colourfulness, rel=0.03)
 
 
 def test_a_damaged_exif_block_leaves_the_picture_as_stored(draw, encode) -> None:
@@ -125,8 +199,8 @@ def test_of_an_animation_the_first_frame_counts(draw, encode) -> None:
 
 @pytest.mark.parametrize("algorithm", ["dhash", "phash"])
 def test_a_truncated_file_is_unreadable(draw, encode, algorithm: str) -> None:
-    for file_format in ("JPEG", "PNG", "WEBP"):
-        data = encode(draw(320, 240, 8), file_format)
+    files = [encode(draw(320, 240, 8), file_format) for file_format in ("JPEG", "PNG", "WEBP")]
+    for data in [*files, encode(draw(1024, 768, 8), "JPEG")]:
         for read in (fingerprint, measure):
             with pytest.raises(UnreadableImage) as caught:
                 read(data[: len(data) // 2], algorithm)
@@ -163,9 +237,16 @@ def test_many_threads_measure_as_one_does(draw, encode) -> None:
     assert together == [packed(fingerprint(data)) for data in files]
 
 
-def test_measurements_are_those_of_method_version_1(draw, encode) -> None:
+@pytest.mark.parametrize(
+    ("size", "digest", "features"),
+    [
+        ((421, 300), "ca1b30fb375697f6", Features(421, 300, 435.58819, 118.031003, 54.98599, 143.168138)),
+        ((1030, 701), "ba48d2735efe4158", Features(1030, 701, 217.866106, 114.515148, 46.757316, 146.955272)),
+    ],
+)
+def test_measurements_are_those_of_method_version_2(draw, encode, size, digest: str, features: Features) -> None:
     # When this fails, kept fingerprints no longer fit new ones: raise `_REVISION` in hashing.py, then renew the values.
-    measured = measure(encode(draw(421, 300, 9)))
-    digest = hashlib.sha256(pack_hashes(measured.fingerprint.crop_hashes) + pack_luma(measured.fingerprint.luma))
-    assert digest.hexdigest()[:16] == "ca1b30fb375697f6"
-    assert measured.features == Features(421, 300, 435.58819, 118.031003, 54.98599, 143.168138)
+    measured = measure(encode(draw(*size, 9)))
+    kept = pack_hashes(measured.fingerprint.crop_hashes) + pack_luma(measured.fingerprint.luma)
+    assert hashlib.sha256(kept).hexdigest()[:16] == digest
+    assert measured.features == features
