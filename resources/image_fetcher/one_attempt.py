@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +18,9 @@ from urllib.parse import urljoin
 import aiohttp
 import yarl
 from aiohttp.abc import AbstractResolver
+from aiohttp.connector import Connection
 
+from resources.image_fetcher.content_encoding import decompressed
 from resources.image_fetcher.image_urls import ImageUrl, UrlRefused, check_allowed, parse_image_url
 from resources.image_fetcher.public_addresses import ForbiddenAddress, PublicResolver
 from resources.image_fetcher.robots_tag import opt_out
@@ -122,6 +123,7 @@ def open_session(
         timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_seconds, sock_read=limits.stall_seconds),
         read_bufsize=_READ_BUFFER,
         middlewares=(_sent_once,),
+        request_class=_Request,
     )
 
 
@@ -143,16 +145,35 @@ class _ClosedWithoutAnswer(aiohttp.ClientError):
     """The server took the request and closed the connection."""
 
 
+class _AnsweredUnasked(aiohttp.ClientError):
+    """A kept connection has brought more than the answer that was asked for; nothing was sent on it since."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that never takes what came on a kept connection before it was sent for its own answer.
+
+    Else every picture of that connection would be the one before, and be kept under the wrong URL.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is None or conn.protocol.should_close:
+            raise _AnsweredUnasked
+        return await super().send(conn)
+
+
 async def _sent_once(
     request: aiohttp.ClientRequest, send: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 ) -> aiohttp.ClientResponse:
     """Keep the client from silently sending a request again: attempts are counted, and servers count them too."""
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ClosedWithoutAnswer(str(error)) from error
+    while True:
+        try:
+            return await send(request)
+        except _AnsweredUnasked:
+            continue  # that connection is closed now, and the next one may be new
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _ClosedWithoutAnswer(str(error)) from error
 
 
 async def ask_once(
@@ -241,7 +262,7 @@ async def _answer(
     body = await _body(response, limits.max_bytes)
     if body is None:
         return replace(refusal, reason="body_too_large")
-    data, reason = _decompressed(body, response.headers.get("Content-Encoding", ""), limits.max_bytes)
+    data, reason = decompressed(body, response.headers.getall("Content-Encoding", ()), limits.max_bytes)
     if data == b"":
         data, reason = None, "empty_body"
     return replace(refusal, data=data, reason=reason)
@@ -268,41 +289,6 @@ async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | Non
     if protocol is not None and isinstance(protocol.exception(), aiohttp.ClientOSError):
         raise aiohttp.ClientPayloadError("the connection broke within the body")
     return b"".join(chunks)
-
-
-def _decompressed(body: bytes, encoding: str, max_bytes: int) -> tuple[bytes | None, str | None]:
-    """The body without its Content-Encoding, never inflated beyond the cap: (data, None) or (None, reason).
-
-    Encodings nobody knows (`utf-8`, `none`, `aws-chunked` are common mistakes) are ignored, as browsers do.
-    """
-    match encoding.strip().lower():
-        case "gzip" | "x-gzip":
-            windows = [zlib.MAX_WBITS | 16]
-        case "deflate":
-            windows = [zlib.MAX_WBITS, -zlib.MAX_WBITS]  # with zlib's header, as it should be, or bare
-        case "br" | "zstd" | "compress" | "x-compress":
-            return None, "bad_content_encoding"
-        case _:
-            return body, None
-    for window in windows:
-        try:
-            data = _inflated(body, window, max_bytes)
-        except zlib.error:
-            continue
-        return (None, "body_too_large") if len(data) > max_bytes else (data, None)
-    return None, "bad_content_encoding"
-
-
-def _inflated(body: bytes, window: int, max_bytes: int) -> bytes:
-    """At most one byte more than the cap; gzip may be several members in a row. Raises zlib.error, cut short too."""
-    inflated = bytearray()
-    while body and len(inflated) <= max_bytes:
-        stream = zlib.decompressobj(window)
-        inflated += stream.decompress(body, max_bytes + 1 - len(inflated))
-        if not stream.eof and len(inflated) <= max_bytes:
-            raise zlib.error("the compressed body ends early")
-        body = stream.unused_data if window > zlib.MAX_WBITS else b""
-    return bytes(inflated)
 
 
 def _seconds(retry_after: str | None) -> float | None:

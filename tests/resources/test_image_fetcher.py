@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -106,6 +106,36 @@ def test_a_server_that_drops_kept_connections_without_a_word_loses_no_image() ->
             return await everything([f"{base}/{i}" for i in range(20)], local(max_connections=1))
 
     assert [one.data for one in asyncio.run(scenario()).values()] == [b"abc"] * 20
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_image() -> None:
+    """A proxy that lost count sends another answer while the connection rests."""
+    asked: list[str] = []
+
+    async def scenario() -> list[Fetched]:
+        taken = asyncio.Semaphore(0)
+
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while path := (await reader.readuntil(b"\r\n\r\n")).split()[1]:
+                    asked.append(path.decode())
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + path)
+                    await taken.acquire()
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")
+            writer.close()
+
+        images = []
+        async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+            base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            requests = [FetchRequest(f"/{n}", f"{base}/{n}") for n in range(10)]
+            async for one in fetch_all(requests, local(max_connections=1, requests_per_second=50), QUICK):
+                images.append(one)
+                taken.release()
+        return images
+
+    images = asyncio.run(scenario())
+    assert [(one.data, one.attempts) for one in images] == [(f"/{n}".encode(), 1) for n in range(10)]
+    assert asked == [f"/{n}" for n in range(10)]
 
 
 def in_seconds(seconds: float) -> str:
