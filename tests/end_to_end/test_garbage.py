@@ -6,14 +6,18 @@ import io
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from end_to_end.fresh_worlds import fresh_database, world_at, write_partners
+from end_to_end.garbage_world import litter
 from end_to_end.killing import assert_rows_have_their_objects
 from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg
 from policy_certificates import good_certificate, keep
+from s3_server import s3_server
 
 from image_assets.garbage import Collected, GarbageError, collect_garbage
 from image_assets.image_release.publishing import CURRENT
@@ -246,6 +250,51 @@ def test_where_it_cannot_tell_what_is_kept_it_refuses_and_collects_nothing(world
     with pytest.raises(GarbageError, match=CURRENT):
         collect(world)
     assert count(world, "SELECT count(*) FROM tombstones") == 0
+
+
+@pytest.mark.long
+def test_on_s3_it_takes_all_that_nothing_refers_to_and_leaves_a_kept_release_whole(
+    postgres_url: str, site: PartnerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a socket, with more objects than one batch deletes; another client looks at what is left."""
+    with s3_server() as server, fresh_database(postgres_url) as database_url:
+        server.use(monkeypatch)
+        bucket = server.new_bucket()
+
+        def listed() -> set[str]:
+            pages = server.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+            return {item["Key"].removeprefix("images/") for page in pages for item in page["Contents"]}
+
+        world = world_at(f"s3://{bucket}/images", database_url, write_partners(tmp_path / "partners.yaml", ["alpha"]))
+        removed, *rest = world.methods.recipes[:3]
+        world.methods = replace(world.methods, recipes=(removed, *rest))
+        offer(world, "w1", pictures(site, range(2)))
+        before = publish(world, "r1")
+        first_publication = {key for key in listed() if key.startswith("image-releases/r1/")}
+        world.methods = replace(world.methods, recipes=tuple(rest))
+        unused = (before - publish(world, "r1")) | first_publication
+        used = listed() - unused
+        litter(world, range(400))
+        littered = listed() - used - unused
+
+        dry = collect(world, delete=False)
+        assert found(dry) == {
+            "image release r1": 3,
+            "original": 400,
+            f"rendition {removed.name}": 2,
+            "rendition gone": 400,
+            "without a row renditions": 200,
+            "image groups": 401,  # of hotels in no release
+        }
+        assert listed() == used | unused | littered, "a dry run deletes nothing"
+        collect(world)
+        assert listed() == used | unused | littered, "what is found is only marked"
+        assert collect(world).deleted_objects == 5 + 600
+        assert listed() == used | {key for key in littered if key.startswith("raw/")}, "what was fetched is kept"
+        assert collect(world, originals=True).deleted_objects == 400
+        assert listed() == used
+        assert world.settle() == []
+        assert_rows_have_their_objects(world.ledger, world.store)
 
 
 def test_every_table_that_names_contents_is_known_to_gc(world: World) -> None:

@@ -99,7 +99,7 @@ class Turns:
         self.order = order
         self.url = ledger_url
         self.begun = False
-        self.steps = 0
+        self.gc_steps: list[str] = []
         self.names: dict[int, str] = {}
         self.waiting: set[str] = set()
         self.going: str | None = None
@@ -111,7 +111,8 @@ class Turns:
         self.begun = self.begun or self.FIRST_CHANGE in what
         if name is None or (name == "gc" and not self.begun):
             return
-        self.steps += name == "gc"
+        if name == "gc":
+            self.gc_steps.append(what)
         with self.changed:
             self.waiting.add(name)
             self.changed.notify_all()
@@ -177,7 +178,7 @@ def steps_of(turns: Turns) -> Iterator[None]:
             original = getattr(owner, name)
 
             def step(*arguments: Any, **options: Any) -> Any:
-                turns.step(str(arguments[1:2]))
+                turns.step(f"{name} {arguments[1:2]}")
                 return original(*arguments, **options)
 
             patch.setattr(owner, name, step)
@@ -200,8 +201,8 @@ def write(world: World, made: list[RenditionRow]) -> None:
         rendering.record_renditions(connection, missing, [], "recipes")
 
 
-def beside_a_writer(world: World, order: list[str], numbers: Iterable[int]) -> int:
-    """Let gc delete what a writer writes, in this order of steps. How many steps gc had."""
+def beside_a_writer(world: World, order: list[str], numbers: Iterable[int]) -> list[str]:
+    """Let gc delete what a writer writes, in this order of steps. The steps that gc had."""
     litter(world, range(4))
     collect(world)
     wanted = [rendition(number) for number in sorted(numbers)]
@@ -214,14 +215,31 @@ def beside_a_writer(world: World, order: list[str], numbers: Iterable[int]) -> i
     assert_rows_have_their_objects(world.ledger, world.store)
     for _ in range(2):  # nobody needs them any more
         collect(world)
-    return turns.steps
+    return turns.gc_steps
 
 
-def test_a_writer_between_any_two_steps_keeps_what_it_wrote(place: Place) -> None:
+def write_before_each(place: Place, chosen: Callable[[str], bool]) -> int:
+    """A writer does all it does before each step of gc that is chosen. How many were."""
     steps = beside_a_writer(place.world, ["gc"] * 1000, range(4))
-    assert steps > 15
-    for step in range(steps):
-        beside_a_writer(place.world, ["gc"] * step + ["writer"] * 100, range(4))
+    before = [number for number, step in enumerate(steps) if chosen(step)]
+    for number in before:
+        beside_a_writer(place.world, ["gc"] * number + ["writer"] * 100, range(4))
+    return len(before)
+
+
+def test_a_writer_before_gc_locks_or_deletes_what_it_writes_keeps_it(place: Place) -> None:
+    """Tombstones of what is in use again go; then rows, and then objects, are locked and deleted."""
+
+    def touches_renditions(step: str) -> bool:
+        locks = "FROM tombstones" in step and "FOR UPDATE" in step
+        return locks or "DELETE FROM renditions" in step or step.startswith("delete")
+
+    assert write_before_each(place, touches_renditions) == 5
+
+
+@pytest.mark.long
+def test_a_writer_between_any_two_steps_keeps_what_it_wrote(place: Place) -> None:
+    assert write_before_each(place, lambda step: True) > 15
 
 
 @pytest.mark.long
