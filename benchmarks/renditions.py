@@ -8,8 +8,9 @@ detail of a photograph: from a folder, else from the package of the demo, else s
 
 All ways work on one image after the other, in a thread of a pool as in the pipeline, and take turns, so that whatever
 else the machine does burdens all; of several rounds the fastest counts. Quality is that of the encoded files, made
-without contrast, against Lanczos from the full size in floating point ("as stored"; and in linear light): SSIM of the
-luma (Wang et al. 2004, Gaussian window) and PSNR, at the size where they are worst.
+without contrast, against Lanczos from the full size in floating point (of the values as stored; and in linear light):
+SSIM of the luma (Wang et al. 2004, Gaussian window) and PSNR, as the mean over the images in the size where it is
+worst. Bytes are compared at the same SSIM: those of libvips between the qualities that lie around it, size by size.
 
     python benchmarks/renditions.py [FOLDER_OF_JPEGS] [--megapixels 1 2 12 50] [--images 3]
 """
@@ -73,7 +74,7 @@ def vips_each(data: bytes, recipes: Sequence[Recipe]) -> dict[str, bytes]:
     return {
         recipe.name: pyvips.Image.thumbnail_buffer(
             data, recipe.width, height=recipe.height, size="down"
-        ).jpegsave_buffer(Q=recipe.quality, keep="none")
+        ).jpegsave_buffer(Q=recipe.quality, subsample_mode="on", keep="none")
         for recipe in recipes
     }
 
@@ -82,7 +83,7 @@ def vips_once(data: bytes, recipes: Sequence[Recipe]) -> dict[str, bytes]:
     image = pyvips.Image.new_from_buffer(data, "").copy_memory()
     return {
         recipe.name: image.thumbnail_image(recipe.width, height=recipe.height, size="down").jpegsave_buffer(
-            Q=recipe.quality, keep="none"
+            Q=recipe.quality, subsample_mode="on", keep="none"
         )
         for recipe in recipes
     }
@@ -164,21 +165,28 @@ def measured(
     return costs
 
 
-def reference(image: Image.Image, size: tuple[int, int], *, linear_light: bool) -> np.ndarray:
-    """(height, width, 3) float64: Lanczos from the full size, nothing rounded on the way."""
-    channels = []
-    for channel in image.split():
-        values = np.asarray(channel, dtype=np.float32)
+class References:
+    """An image scaled by Lanczos from its full size in floating point, nothing rounded on the way; made once a size."""
+
+    def __init__(self, data: bytes, *, linear_light: bool) -> None:
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        levels = np.arange(256, dtype=np.float32)
         if linear_light:
-            curve = np.arange(256) / 255
-            curve = np.where(curve <= 0.04045, curve / 12.92, ((curve + 0.055) / 1.055) ** 2.4).astype(np.float32)
-            values = curve[np.asarray(channel)]
-        scaled = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.LANCZOS), dtype=float)
-        if linear_light:
-            scaled = scaled.clip(0, 1)
-            scaled = np.where(scaled <= 0.0031308, scaled * 12.92, 1.055 * scaled ** (1 / 2.4) - 0.055) * 255
-        channels.append(scaled.clip(0, 255))
-    return np.stack(channels, axis=-1)
+            levels = np.where(levels <= 0.04045 * 255, levels / (255 * 12.92), ((levels / 255 + 0.055) / 1.055) ** 2.4)
+        self._channels = [Image.fromarray(levels.astype(np.float32)[np.asarray(channel)]) for channel in image.split()]
+        self._linear_light = linear_light
+        self._made: dict[tuple[int, int], np.ndarray] = {}
+
+    def of(self, size: tuple[int, int]) -> np.ndarray:
+        """(height, width, 3) float64, 0 to 255."""
+        if size not in self._made:
+            scaled = [np.asarray(channel.resize(size, Image.Resampling.LANCZOS)) for channel in self._channels]
+            values = np.stack(scaled, axis=-1).astype(float)
+            if self._linear_light:
+                values = values.clip(0, 1)
+                values = np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055) * 255
+            self._made[size] = values.clip(0, 255)
+        return self._made[size]
 
 
 def ssim(one: np.ndarray, other: np.ndarray) -> float:
@@ -198,40 +206,73 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(1e-9, ((one - other) ** 2).mean())))
 
 
-@dataclass
-class Quality:
-    """Over all sizes and images: kB an image, mean and worst SSIM, worst PSNR, worst SSIM against linear light."""
+@dataclass(frozen=True)
+class Judgement:
+    """One file: its bytes, its SSIM and PSNR, and its SSIM against the reference in linear light."""
 
-    kilobytes: float
-    mean: float
-    worst: float
+    size: int
+    ssim: float
     decibels: float
     linear: float
 
 
-def judged(ways: Mapping[str, Way], images: Sequence[bytes], recipes: Sequence[Recipe]) -> dict[str, Quality]:
-    plain = [replace(recipe, contrast=1.0) for recipe in recipes]
-    found: dict[str, list[tuple[int, float, float, float]]] = {name: [] for name in ways}
+def judged(file: bytes, plain: References, linear: References) -> Judgement:
+    image = Image.open(io.BytesIO(file)).convert("RGB")
+    pixels = np.asarray(image, dtype=float)
+    right = plain.of(image.size)
+    return Judgement(len(file), ssim(pixels, right), psnr(pixels, right), ssim(pixels, linear.of(image.size)))
+
+
+Judgements = dict[str, dict[str, list[Judgement]]]  # by way and recipe, one an image
+
+
+def judgements(ways: Mapping[str, Way], images: Sequence[bytes], recipes: Sequence[Recipe]) -> Judgements:
+    found: Judgements = {name: {recipe.name: [] for recipe in recipes} for name in ways}
     for data in images:
-        image = Image.open(io.BytesIO(data)).convert("RGB")
-        made = {name: way(data, plain) for name, way in ways.items()}
-        for recipe in plain:
-            size = fitted_size(*image.size, recipe.width, recipe.height)
-            rights = [reference(image, size, linear_light=linear) for linear in (False, True)]
-            for name in ways:
-                file = made[name][recipe.name]
-                # libvips rounds where the talk's rule cuts off: a row more or less.
-                pixels = np.asarray(Image.open(io.BytesIO(file)).convert("RGB").resize(size), dtype=float)
-                scores = ssim(pixels, rights[0]), psnr(pixels, rights[0]), ssim(pixels, rights[1])
-                found[name].append((len(file), *scores))
-    return {
-        name: Quality(
-            sum(row[0] for row in rows) / len(images) / 1e3,
-            sum(row[1] for row in rows) / len(rows),
-            *(min(row[column] for row in rows) for column in (1, 2, 3)),
-        )
-        for name, rows in found.items()
-    }
+        references = References(data, linear_light=False), References(data, linear_light=True)
+        for name, way in ways.items():
+            for recipe, file in way(data, recipes).items():
+                found[name][recipe].append(judged(file, *references))
+    return found
+
+
+def vips_at_quality(change: int) -> Way:
+    """libvips from one decode, in so much more than the recipes' qualities."""
+    return lambda data, recipes: vips_once(data, [replace(r, quality=min(100, r.quality + change)) for r in recipes])
+
+
+AROUND = (-6, -3, 0, 3, 6)
+
+
+def bytes_beside_vips(found: Judgements, recipes: Sequence[Recipe]) -> float:
+    """The bytes of `render` by those of libvips at the same SSIM; sizes that libvips does not get there in left out."""
+    ours_total = vips_total = 0.0
+    for recipe in recipes:
+        mine = found["render"][recipe.name]
+        wanted = float(np.mean([each.ssim for each in mine]))
+        points = [found[f"libvips {change:+d}"][recipe.name] for change in AROUND]
+        reached = [float(np.mean([each.ssim for each in point])) for point in points]
+        taken = [float(np.mean([each.size for each in point])) for point in points]
+        if min(reached) <= wanted <= max(reached) and reached == sorted(reached):
+            ours_total += float(np.mean([each.size for each in mine]))
+            vips_total += float(np.interp(wanted, reached, taken))
+    return ours_total / vips_total if vips_total else float("nan")
+
+
+def worst_size(by_recipe: Mapping[str, Sequence[Judgement]], field: str) -> tuple[float, str]:
+    """The lowest mean over the images, and the recipe that has it."""
+    return min((float(np.mean([getattr(each, field) for each in rows])), recipe) for recipe, rows in by_recipe.items())
+
+
+def print_quality(name: str, cost: Cost, by_recipe: Mapping[str, Sequence[Judgement]]) -> None:
+    rows = [row for of_recipe in by_recipe.values() for row in of_recipe]
+    images = len(next(iter(by_recipe.values())))
+    worst, recipe = worst_size(by_recipe, "ssim")
+    print(
+        f"  {name:20} {cost.cpu * 1e3:8.1f} {cost.wall * 1e3:8.1f} {sum(row.size for row in rows) / images / 1e3:8.1f}"
+        f"   {np.mean([row.ssim for row in rows]):.4f}  {worst:.4f} {min(row.ssim for row in rows):.4f}"
+        f"  {worst_size(by_recipe, 'decibels')[0]:9.1f}  {worst_size(by_recipe, 'linear')[0]:.4f}  {recipe}"
+    )
 
 
 def main() -> None:
@@ -259,19 +300,21 @@ def main() -> None:
             images = [mosaic(sources, megapixels, seed) for seed in range(1 if large else arguments.images)]
             ours(images[0], recipes)
             costs = pool.submit(measured, ways, images, recipes, 1 if large else arguments.rounds).result()
-            qualities = pool.submit(judged, ways, images, recipes).result()
+            plain = [replace(recipe, contrast=1.0) for recipe in recipes]
+            around = {f"libvips {change:+d}": vips_at_quality(change) for change in AROUND}
+            found = pool.submit(judgements, {**ways, **around}, images, plain).result()
             print(f"\n{megapixels:g} megapixels, {len(images)} images, {len(recipes)} recipes; an image:")
-            print("                        CPU ms  wall ms       kB  SSIM mean  worst  PSNR worst  worst SSIM, linear")
+            print("                                                SSIM mean   worst  worst      PSNR   linear")
+            print(
+                "                        CPU ms  wall ms       kB   of all    size   file     worst   worst  worst size"
+            )
             for name, cost in costs.items():
-                quality = qualities[name]
-                print(
-                    f"  {name:20} {cost.cpu * 1e3:8.1f} {cost.wall * 1e3:8.1f} {quality.kilobytes:8.1f}"
-                    f"     {quality.mean:.4f} {quality.worst:.4f}       {quality.decibels:.1f}  {quality.linear:.4f}"
-                )
+                print_quality(name, cost, found[name])
             talk, mine = costs["the talk's way"].cpu, costs["render"].cpu
             best = min(costs["libvips thumbnail"].cpu, costs["libvips, one decode"].cpu)
             print(
-                f"  render: {talk / mine:.1f} times as fast as the talk, {best / mine:.2f} times as the better libvips"
+                f"  render: {talk / mine:.1f} times as fast as the talk, {best / mine:.2f} times as the better libvips;"
+                f" its bytes are {bytes_beside_vips(found, recipes):.3f} of libvips' at the same SSIM"
             )
 
 

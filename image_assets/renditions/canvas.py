@@ -1,4 +1,4 @@
-"""A canvas: the memory that one picture after the other stands in.
+"""A canvas: the memory that one picture after the other stands in, and a picture's memory seen as an array.
 
 Fresh memory has to be cleared by the kernel, and again by Pillow: a tenth of the time of fourteen renditions. So every
 thread keeps what it draws on, as long as it is not much.
@@ -37,3 +37,14 @@ class Canvas(threading.local):
                 self._memory = np.empty(needed, dtype=np.uint8)
             flat = self._memory[:needed]
         return Image.fromarrow(pa.array(flat), "RGB", size), flat.reshape(height, width * 4)
+
+
+def pixels_of(image: Image.Image) -> Pixels:
+    """(height, width * 4) uint8 of an RGB image: R, G, B and a byte without meaning. A view of Pillow's own memory
+    where it can be."""
+    try:
+        flat = pa.array(image).flatten().to_numpy(zero_copy_only=True)
+    except ValueError:  # Pillow keeps images of more than 16 MB in several pieces
+        flat = np.frombuffer(image.tobytes("raw", "RGBX"), dtype=np.uint8)
+    pixels: Pixels = flat.reshape(image.height, image.width * 4)
+    return pixels

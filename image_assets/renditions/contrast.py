@@ -6,12 +6,11 @@ Imports Numba (0.5 s): import this module only where pictures are rendered. Does
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
 from image_assets.compiling import compiled
-from image_assets.renditions.canvas import Canvas, Pixels
+from image_assets.renditions.canvas import Canvas, Pixels, pixels_of
 
 _CANVAS = Canvas()
 
@@ -25,21 +24,11 @@ def with_contrast(image: Image.Image, factor: float) -> Image.Image:
     """
     if factor == 1.0:
         return image
-    pixels = _pixels(image)
+    pixels = pixels_of(image)
     mean = int(int(_luma_sum(pixels.view(np.uint32))) / (image.width * image.height) + 0.5)
     picture, blended = _CANVAS.picture(image.size)
     _blend(pixels, np.float32(mean), np.float32(factor), blended)
     return picture
-
-
-def _pixels(image: Image.Image) -> Pixels:
-    """(height, width * 4) uint8: R, G, B and a byte without meaning. A view of Pillow's own memory where it can be."""
-    try:
-        flat = pa.array(image).flatten().to_numpy(zero_copy_only=True)
-    except ValueError:  # Pillow keeps images of more than 16 MB in several pieces
-        flat = np.frombuffer(image.tobytes("raw", "RGBX"), dtype=np.uint8)
-    pixels: Pixels = flat.reshape(image.height, image.width * 4)
-    return pixels
 
 
 def _sum_luma(pixels: NDArray[np.uint32]) -> np.int64:

@@ -46,15 +46,20 @@ def test_a_digest_does_not_change_with_fields_of_other_formats(field: str) -> No
     assert recipe_digest(replace(CARD, **{field: OTHER_VALUES[field]})) == recipe_digest(CARD)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("library", ["libjpeg_turbo", "webp", "avif"])
-def test_a_new_codec_changes_the_digests_of_its_own_format_only(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+@pytest.mark.parametrize(
+    ("library", "format"), [("libjpeg_turbo", "jpeg"), ("simplejpeg", "jpeg"), ("webp", "webp"), ("avif", "avif")]
+)
+def test_a_new_codec_changes_the_digests_of_its_own_format_only(
+    monkeypatch: pytest.MonkeyPatch, library: str, format: str
+) -> None:
     def digests() -> dict[str, str]:
         return {format: recipe_digest(replace(CARD, format=format)) for format in recipes.EXTENSIONS}
 
-    before, version = digests(), features.version
-    monkeypatch.setattr(features, "version", lambda name: "new" if name == library else version(name))
-    changed = {format for format, digest in digests().items() if digest != before[format]}
-    assert changed == {{"libjpeg_turbo": "jpeg"}.get(library, library)}
+    before = digests()
+    for module in (features, recipes):
+        version = module.version
+        monkeypatch.setattr(module, "version", lambda name, known=version: "new" if name == library else known(name))
+    assert {format for format, digest in digests().items() if digest != before[format]} == {format}
 
 
 def test_a_digest_changes_with_the_version_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,9 +124,9 @@ def test_an_animation_gives_its_first_frame(format: str) -> None:
 )
 def test_contrast_equals_pillows_bit_for_bit(factor: float, size: tuple[int, int]) -> None:
     source = scene(*size, seed=7)
-    rendition = render(encoded(source, compress_level=1), [Recipe("contrasted", *size, contrast=factor, quality=90)])
-    talk = Image.open(io.BytesIO(encoded(ImageEnhance.Contrast(source).enhance(factor), "JPEG", quality=90)))
-    assert opened(rendition["contrasted"]).tobytes() == talk.tobytes()
+    enhanced = ImageEnhance.Contrast(source).enhance(factor)
+    plain, contrasted = Recipe("r", *size, quality=90), Recipe("r", *size, contrast=factor, quality=90)
+    assert render(encoded(source, compress_level=1), [contrasted]) == render(encoded(enhanced), [plain])
 
 
 def test_sharpening_makes_edges_steeper() -> None:
@@ -162,7 +162,7 @@ def test_the_pixels_are_those_that_this_version_of_the_method_makes(monkeypatch:
         Recipe("up", 1400, 1400, enlarge=True),
     ]
     render(encoded(Image.fromarray(drawn.astype(np.uint8), "RGBA"), compress_level=1), recipes)
-    assert pixels.hexdigest()[:16] == "105d98451be09cb9"
+    assert pixels.hexdigest()[:16] == "b4508075ea3db1b5"
 
 
 # Made when their test runs: the large one takes a gigabyte to draw.
