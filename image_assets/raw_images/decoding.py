@@ -14,6 +14,7 @@ import simplejpeg
 from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from image_assets.raw_images.canvas import claimed_canvas
+from image_assets.raw_images.jpeg_scans import misses_scans
 from image_assets.raw_images.png_chunks import png_fault
 from image_assets.raw_images.signatures import ends_early
 from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits, refused_by_limits
@@ -76,6 +77,8 @@ def decode(
                     reason = "unsupported_format"
                 elif image_format == "png":
                     reason = png_fault(data, image)
+                elif image_format == "jpeg" and misses_scans(data):
+                    reason = "truncated"
     except MemoryError:
         reason = "decoder_memory"
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):

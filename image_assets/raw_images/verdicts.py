@@ -16,8 +16,8 @@ ImageFormat = Literal["jpeg", "png", "webp", "avif", "gif", "bmp", "tiff", "jpeg
 Reason = Literal[
     "not_an_image",  # HTML, JSON, an empty body, noise
     "unsupported_format",  # a picture or document of a kind that is not taken: TIFF, HEIC, SVG, PDF, ...
-    "truncated",  # the end of the file is missing
-    "corrupt",  # the codec refuses it, or a checksum is wrong
+    "truncated",  # a part of the picture is missing
+    "corrupt",  # the codec refuses it, a checksum is wrong, or a PNG breaks the rules of its chunks
     "decompression_bomb",  # above `max_pixels`, and so large that Pillow would warn of a bomb
     "too_many_pixels",  # above `max_pixels`
     "short_side_below_minimum",
