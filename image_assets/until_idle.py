@@ -7,7 +7,7 @@ anything.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import quote
 
@@ -20,7 +20,7 @@ from image_assets.progress_lines import progress_lines
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.ledger.operations import Progress, progress
-from resources.ledger.overview import failed_images
+from resources.ledger.overview import failed_images, refused_images
 from resources.ledger.releases import data_release, newest_loaded
 from resources.object_store import ObjectStore
 from resources.partners import load_partners
@@ -113,16 +113,21 @@ def _verdict(
 
 
 def _left_out(ledger: Ledger) -> Iterator[str]:
-    """What no gate stops and nobody would miss: images given up, and placeholders of the newest release."""
+    """What no gate stops and nobody would miss: images given up or refused, and placeholders of the newest release."""
     with ledger.connect() as connection:
         failed = failed_images(connection)
+        refused = refused_images(connection)
         name = newest_loaded(connection)
         release = data_release(connection, name) if name is not None else None
     for partner_id, reasons in failed.items():
         yield (
             f"{partner_id}: {sum(reasons.values()):,} images failed and wait for its next catalogue "
-            f"({', '.join(f'{count:,} × {reason}' for reason, count in reasons.items())}); "
-            f"to try them now: image-assets retry {quote(partner_id)}"
+            f"({_counted(reasons)}); to try them now: image-assets retry {quote(partner_id)}"
+        )
+    if refused:
+        yield (
+            f"{sum(refused.values()):,} images are rejected ({_counted(refused)}); "
+            "which: image-assets failures PARTNER; what to do: docs/reasons.md"
         )
     if release is not None and release.placeholders:
         yield (
@@ -130,6 +135,10 @@ def _left_out(ledger: Ledger) -> Iterator[str]:
             "are left out because many hotels show them or they are blank; "
             f"which: image-assets placeholders {quote(release.release_id)}"
         )
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} × {reason}" for reason, count in reasons.items())
 
 
 def _stuck(instance: DagsterInstance, work: Sequence[Work], known: dict[str, Attempts]) -> list[str]:

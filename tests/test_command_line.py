@@ -345,7 +345,9 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     assert "STOPPED" in home.run("status")[1]
 
     blank = site.serve("/blank.jpg", jpeg(Image.new("RGB", (400, 300), "grey")))
-    home.offer("beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9))), site.serve("/down.jpg", 503), blank])
+    home.offer(
+        "beta", "w1", [site.serve("/b.jpg", jpeg(drawn(9))), site.serve("/down.jpg", 503), site.url("/gone.jpg"), blank]
+    )
     home.release("r2", "H3,beta,1")
     assert home.run("accept-shrink", "alpha", "w2")[0] == 0
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
@@ -359,9 +361,10 @@ def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_acc
     code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", "beta"))
     assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
     assert (current_release(home.store) or {})["release_id"] == "r2"
-    failed, placeholders = (line for line in said.splitlines() if line.startswith("NOTE"))
+    failed, refused, placeholders = (line for line in said.splitlines() if line.startswith("NOTE"))
     assert "beta: 1 images failed and wait for its next catalogue (1 × http_503)" in failed
     assert failed.endswith("image-assets retry beta")
+    assert "1 images are rejected (1 × http_404)" in refused
     assert "release r2: 1 pictures (1 images) are left out" in placeholders
     assert placeholders.endswith("image-assets placeholders r2")
 

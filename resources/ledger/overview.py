@@ -70,6 +70,15 @@ def failed_images(connection: Connection) -> dict[str, dict[str, int]]:
     return failed
 
 
+def refused_images(connection: Connection) -> dict[str, int]:
+    """reason -> images of all partners that were rejected for it, the most frequent reason first."""
+    rows = connection.execute(
+        """SELECT reason, count(*) FROM fetch_results WHERE outcome = 'rejected'
+           GROUP BY reason ORDER BY count(*) DESC, reason"""
+    )
+    return dict(rows.fetchall())
+
+
 def releases_overview(connection: Connection, shards: Sequence[str], limit: int = 5) -> list[ReleaseOverview]:
     """The newest releases, newest first; of `shards` (the present ones) counts how many are built."""
     rows = connection.execute(
