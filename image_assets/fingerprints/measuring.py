@@ -115,8 +115,10 @@ def _decode(data: bytes, *, colours: bool) -> _Decoded:
 
 def _decode_averaged(image: Image.Image, side: int, colours: bool) -> bool:
     """Make the picture load as averages of `side` x `side` pixels, if its format can: False for all but JPEG."""
-    # A JFIF file has its luma as it is, and libjpeg gives it unconverted. Others may be RGB inside: left to Pillow.
-    mode = ("YCbCr" if colours else "L") if "jfif" in image.info else None
+    # A whole JFIF marker says that the luma is there as it is; libjpeg gives it unconverted. Without one, or where
+    # Adobe's says otherwise, the file may be RGB inside, and libjpeg would not convert it.
+    has_luma = "jfif_density" in image.info and image.info.get("adobe_transform", 1) == 1
+    mode = ("YCbCr" if colours else "L") if has_luma else None
     return image.draft(mode, (image.width // side, image.height // side)) is not None
 
 

@@ -140,6 +140,18 @@ def test_large_jpegs_of_every_kind_are_measured_as_their_pixels(draw, encode, mo
         assert measured.features.colourfulness == pytest.approx(expected.features.colourfulness, rel=0.03)
 
 
+@pytest.mark.parametrize("length", [8, 14], ids=["cut short", "whole"])
+def test_a_jfif_marker_on_a_large_jpeg_that_is_rgb_inside_spoils_nothing(draw, encode, length: int) -> None:
+    rgb = encode(draw(1024, 768, 2), "JPEG", quality=90, keep_rgb=True)
+    marker = b"JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"[:length]
+    data = rgb[:2] + b"\xff\xe0" + (length + 2).to_bytes(2) + marker + rgb[2:]
+    with Image.open(io.BytesIO(data)) as file:
+        pixels = encode(file.convert("RGB"))
+    measured = measure(data).fingerprint
+    assert packed(measured) == packed(fingerprint(data))
+    assert bits_apart(measured, measure(pixels).fingerprint).mean() < 2
+
+
 def test_a_damaged_exif_block_leaves_the_picture_as_stored(draw, encode) -> None:
     scene = draw(160, 120, 3)
     damaged = encode(scene, "JPEG", exif=b"Exif\x00\x00" + b"not a TIFF header at all")
