@@ -16,13 +16,13 @@ from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.asset import priorities
 from image_assets.renditions.making import Made, Wanted, made_of
-from image_assets.renditions.recipes import Recipe, rendition_key
+from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
 from image_assets.renditions.sizes import jpeg_counterparts, size_metadata
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
-from resources.ledger.rendering import Unrendered
+from resources.ledger.rendering import TooLarge, Unrendered
 from resources.object_store import ObjectStore, raw_image_key
 
 RENDERABLE = "renderable"
@@ -31,6 +31,7 @@ DECODABLE = "every_rendition_decodes"
 MAX_UNRENDERABLE = 10
 MAX_UNRENDERABLE_SHARE = 0.01
 _IMAGES_A_BATCH = 64
+_TOO_LARGE_SHOWN = 20
 
 # Only images within the user's `max_pixels` come here; Pillow's own limit must not second-guess it.
 Image.MAX_IMAGE_PIXELS = None
@@ -76,6 +77,12 @@ Image.MAX_IMAGE_PIXELS = None
                 dg.TableColumn("height", "int", description="pixels"),
                 dg.TableColumn("bytes", "int", description="size of the object"),
                 dg.TableColumn("format", "text", description="jpeg, webp or avif"),
+                dg.TableColumn(
+                    "quality", "smallint", description="it was encoded with; less than the recipe's for bytes"
+                ),
+                dg.TableColumn(
+                    "too_large", "boolean", description="above the recipe's max_bytes in the lowest quality"
+                ),
             ]
         ),
         "dagster/table_name": "image_ledger.renditions",
@@ -123,6 +130,10 @@ def renditions(
         sizes = rendering.recipe_sizes(
             run.connection, shard, methods.recipe_digests, jpeg_counterparts(methods.recipes)
         )
+        limits = [
+            (recipe.name, recipe_digest(recipe), recipe.max_bytes) for recipe in methods.recipes if recipe.max_bytes
+        ]
+        too_large = rendering.renditions_too_large(run.connection, shard, limits, _TOO_LARGE_SHOWN) if limits else []
         return dg.MaterializeResult(
             metadata={
                 "hotels": hotels,
@@ -131,7 +142,8 @@ def renditions(
                 "renditions_made_bytes": counts["bytes"],
                 "unrenderable_images": len(failures),
                 "lost_originals": counts["lost"],
-                **size_metadata(sizes, {recipe.name: recipe.format for recipe in methods.recipes}),
+                **size_metadata(sizes, methods.recipes),
+                **({"too_large": _table(too_large)} if too_large else {}),
                 **run.finish(),
             },
             check_results=[check_result(context, gate, unrenderable_images=len(failures)) for gate in gates],
@@ -148,6 +160,14 @@ def _claimed(connection: Connection, todo: list[Unrendered], recipes: tuple[Reci
         keys = [rendition_key(recipe, content.sha256) for content in page for recipe in content.recipes]
         tombstones.claim(connection, keys)
         yield from page
+
+
+def _table(rows: list[TooLarge]) -> dg.TableMetadataValue:
+    """Renditions above their bytes."""
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row._asdict()) for row in rows],
+        dg.TableSchema([dg.TableColumn(name) for name in TooLarge._fields]),
+    )
 
 
 def _record(connection: Connection, batch: list[Made], recipes_digest: str) -> Counter[str]:

@@ -161,4 +161,6 @@ def _stored(sha256: str, recipe: Recipe, rendition: Rendition) -> RenditionRow:
         rendition.height,
         len(rendition.data),
         rendition.format,
+        rendition.quality,
+        rendition.too_large,
     )

@@ -5,7 +5,7 @@ Pure over counted sizes. Does not belong here: counting (the ledger).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from image_assets.renditions.recipes import Recipe
 from resources.ledger.rendering import RecipeSizes
@@ -27,19 +27,24 @@ def _box(recipe: Recipe) -> object:
     return recipe.width, recipe.height
 
 
-def size_metadata(sizes: Iterable[RecipeSizes], formats: Mapping[str, str]) -> dict[str, int | float]:
-    """The numbers by name; `formats` are those of the recipes, by name.
+def size_metadata(sizes: Iterable[RecipeSizes], recipes: Sequence[Recipe]) -> dict[str, int | float]:
+    """The numbers by name, of the sizes by these recipes.
 
-    `<recipe>_count`, `<recipe>_bytes`; for each format the bytes by which its files are smaller than the originals they
-    were made from (`<format>_saved_on_originals_bytes`, and `…_share` of these), and than the JPEGs of the same box.
+    `<recipe>_count`, `<recipe>_bytes`, and of recipes with a `max_bytes` `<recipe>_too_large`, how many take more even
+    so; for each format the bytes by which its files are smaller than the originals they were made from
+    (`<format>_saved_on_originals_bytes`, and `…_share` of these), and than the JPEGs of the same box.
     """
     numbers: dict[str, int | float] = {}
     totals: dict[str, list[int]] = {}
+    by_name = {recipe.name: recipe for recipe in recipes}
     for index, each in enumerate(sizes):
+        recipe = by_name[each.recipe]
         if index < RECIPES_PLOTTED:
             numbers[f"{each.recipe}_count"] = each.number
             numbers[f"{each.recipe}_bytes"] = each.bytes
-        total = totals.setdefault(formats[each.recipe], [0, 0, 0, 0])
+            if recipe.max_bytes is not None:
+                numbers[f"{each.recipe}_too_large"] = each.too_large
+        total = totals.setdefault(recipe.format, [0, 0, 0, 0])
         for place, amount in enumerate((each.originals, each.bytes, each.counterparts, each.compared)):
             total[place] += amount
     for name, (originals, bytes, counterparts, compared) in sorted(totals.items()):

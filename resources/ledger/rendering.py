@@ -61,7 +61,10 @@ def unrendered_contents(
 
 @dataclass(frozen=True)
 class RenditionRow:
-    """One rendition in the store: its content (hex) and recipe, its key, size in pixels and bytes, and format."""
+    """One rendition in the store: its content (hex) and recipe, its key, size in pixels and bytes, and format.
+
+    quality: what it was encoded with. too_large: it takes more bytes than its recipe allows, in the lowest quality.
+    """
 
     sha256: str
     recipe: str
@@ -71,6 +74,8 @@ class RenditionRow:
     height: int
     bytes: int
     format: str
+    quality: int
+    too_large: bool
 
 
 def record_renditions(
@@ -85,10 +90,13 @@ def record_renditions(
     """
     with connection.transaction():
         connection.execute(
-            """INSERT INTO renditions (sha256, recipe, recipe_digest, key, width, height, bytes, format)
-               SELECT decode(sha256, 'hex'), recipe, recipe_digest, key, width, height, bytes, format
-               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[])
-                   AS made (sha256, recipe, recipe_digest, key, width, height, bytes, format)
+            """INSERT INTO renditions
+                   (sha256, recipe, recipe_digest, key, width, height, bytes, format, quality, too_large)
+               SELECT decode(sha256, 'hex'), recipe, recipe_digest, key, width, height, bytes, format,
+                   quality, too_large
+               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::text[],
+                           %s::smallint[], %s::boolean[])
+                   AS made (sha256, recipe, recipe_digest, key, width, height, bytes, format, quality, too_large)
                ON CONFLICT DO NOTHING""",
             [
                 [row.sha256 for row in made],
@@ -99,6 +107,8 @@ def record_renditions(
                 [row.height for row in made],
                 [row.bytes for row in made],
                 [row.format for row in made],
+                [row.quality for row in made],
+                [row.too_large for row in made],
             ],
         )
         connection.execute(
@@ -128,7 +138,8 @@ def rendition_failures(connection: Connection, shard: Shard, recipes_digest: str
 class RecipeSizes(NamedTuple):
     """What a shard's renditions by one recipe take: how many, their bytes, and those of their originals.
 
-    `compared` are the bytes of those that have a counterpart, `counterparts` the bytes of these.
+    `compared` are the bytes of those that have a counterpart, `counterparts` the bytes of these. `too_large` counts
+    those that take more bytes than the recipe allows.
     """
 
     recipe: str
@@ -137,6 +148,7 @@ class RecipeSizes(NamedTuple):
     originals: int
     compared: int
     counterparts: int
+    too_large: int
 
 
 def recipe_sizes(
@@ -150,7 +162,8 @@ def recipe_sizes(
     rows = rows_of(
         connection,
         f"""SELECT made.recipe, count(*), sum(made.bytes), coalesce(sum(image.bytes), 0),
-                coalesce(sum(made.bytes) FILTER (WHERE other.bytes IS NOT NULL), 0), coalesce(sum(other.bytes), 0)
+                coalesce(sum(made.bytes) FILTER (WHERE other.bytes IS NOT NULL), 0), coalesce(sum(other.bytes), 0),
+                count(*) FILTER (WHERE made.too_large)
             FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
             JOIN renditions AS made USING (sha256)
             JOIN unnest(%(recipes)s::text[], %(digests)s::text[], %(others)s::text[], %(other_digests)s::text[])
@@ -169,6 +182,40 @@ def recipe_sizes(
         },
     )
     return [RecipeSizes(row[0], *map(int, row[1:])) for row in rows]
+
+
+class TooLarge(NamedTuple):
+    """A rendition above the bytes of its recipe: its content (sha256 in hex), its bytes, and the quality it came to."""
+
+    recipe: str
+    sha256: str
+    bytes: int
+    max_bytes: int
+    quality: int
+
+
+def renditions_too_large(
+    connection: Connection, shard: Shard, limits: Sequence[tuple[str, str, int]], most: int
+) -> list[TooLarge]:
+    """The shard's published renditions that exceed their recipe's (name, digest, max_bytes) by most, largest first."""
+    rows = rows_of(
+        connection,
+        f"""SELECT made.recipe, encode(sha256, 'hex'), made.bytes, wanted.max_bytes, made.quality
+            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+            JOIN renditions AS made USING (sha256)
+            JOIN unnest(%(recipes)s::text[], %(digests)s::text[], %(limits)s::int[])
+                AS wanted (recipe, recipe_digest, max_bytes) USING (recipe, recipe_digest)
+            WHERE made.too_large
+            ORDER BY made.bytes::float8 / wanted.max_bytes DESC, sha256, made.recipe LIMIT %(most)s""",
+        {
+            **shard.parameters,
+            "recipes": [name for name, _, _ in limits],
+            "digests": [digest for _, digest, _ in limits],
+            "limits": [limit for _, _, limit in limits],
+            "most": most,
+        },
+    )
+    return [TooLarge(*row) for row in rows]
 
 
 def published_renditions(

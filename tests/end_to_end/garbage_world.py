@@ -28,7 +28,7 @@ def rendition(number: int) -> RenditionRow:
     """The rendition of a content that nothing publishes."""
     sha256 = hashlib.sha256(str(number).encode()).hexdigest()
     key = f"renditions/gone/{sha256[:2]}/{sha256}-0123456789ab.jpg"
-    return RenditionRow(sha256, "gone", "0123456789ab", key, 4, 3, len(key), "jpeg")
+    return RenditionRow(sha256, "gone", "0123456789ab", key, 4, 3, len(key), "jpeg", 85, False)
 
 
 def litter(world: World, numbers: range) -> None:

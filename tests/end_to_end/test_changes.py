@@ -18,6 +18,7 @@ from PIL import Image
 from image_assets.accepting import accept_closed_release, accept_failing_partner, accept_held_catalogue
 from image_assets.image_release.publishing import current_release
 from image_assets.raw_images import ScreeningLimits
+from image_assets.renditions import Recipe
 from image_assets.shards import whole_release
 from resources.ledger.fetch_queue import queue_rechecks, requeue
 from resources.ledger.operations import gates
@@ -280,6 +281,30 @@ def test_adding_a_recipe_renders_only_that_recipe_and_tells_what_its_format_save
     assert (sizes[-1].recipe, sizes[-1].number, sizes[-1].compared) == ("added", 2, shard["added_bytes"].value)
     assert sizes[-1].counterparts == sizes[3].bytes > sizes[-1].bytes
     assert sizes[-1].originals == sum(item.size for item in world.store.objects("raw"))
+
+
+def test_renditions_above_their_bytes_are_told_with_the_quality_they_came_to(world: World, site: PartnerSite) -> None:
+    world.offer("alpha", "w1", entries("1", pictures(site, "a", range(3))))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    tight = Recipe("tight", 400, 300, quality=85, max_bytes=1000, min_quality=60)
+    roomy = replace(tight, name="roomy", max_bytes=1_000_000)
+    world.methods = replace(world.methods, recipes=(tight, roomy))
+    built = [world.materialise(work) for work in world.pending().work]
+    with world.ledger.connect() as connection:
+        rows = connection.execute(
+            """SELECT recipe, quality, too_large, count(*) FROM renditions WHERE recipe IN ('tight', 'roomy')
+               GROUP BY 1, 2, 3 ORDER BY 1"""
+        ).fetchall()
+    assert rows == [("roomy", 85, False, 3), ("tight", 60, True, 3)]
+    numbers = [run.asset_materializations_for_node("renditions")[0].metadata for run in built]
+    [shard] = [each for each in numbers if each["published_images"].value]
+    assert (shard["tight_too_large"].value, shard["roomy_too_large"].value) == (3, 0)
+    told = [record.data for record in shard["too_large"].records]
+    assert [(row["recipe"], row["max_bytes"], row["quality"]) for row in told] == [("tight", 1000, 60)] * 3
+    sizes = [int(row["bytes"]) for row in told]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] > 1000
 
 
 def test_only_hotels_that_changed_are_grouped_and_ranked_again(world: World, site: PartnerSite) -> None:
