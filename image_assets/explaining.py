@@ -70,7 +70,8 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     for group, images in groups.items():
         yield ""
         weak = "  WEAK: held together by a weak link or a chain" if group in found.weak else ""
-        yield f"image group {group}{weak}"
+        parted = "  PARTED: linked with an image that people put apart from another" if group in found.parted else ""
+        yield f"image group {group}{weak}{parted}"
         for image in images:
             yield f"  {image.sha256[:_DIGITS]}  {_source(image)}"
         for link in found.links:

@@ -126,6 +126,7 @@ def image_groups(
                 "duplicate_contents": counts.contents - counts.image_groups,
                 "links": counts.links,
                 "weak_groups": counts.weak_groups,
+                "parted_groups": counts.parted_groups,
                 "split_links": counts.split_links,
                 "decisions": counts.decisions,
                 "decisions_disobeyed": counts.decisions_disobeyed,
@@ -171,6 +172,7 @@ def _group_hotel(hotel: HotelContents, policy: Policy) -> GroupedHotel:
             for link in found.links
         ],
         [ids[number] for number in found.weak],
+        [ids[number] for number in found.parted],
         found.split,
         disobeyed(found.groups, together, apart),
     )

@@ -23,7 +23,7 @@ from image_assets.image_groups.similarity import (
     match_hashes,
     mirror_dhashes,
 )
-from image_assets.image_groups.wholes import Pair, find_wholes
+from image_assets.image_groups.wholes import find_wholes
 
 _SHA256_BYTES = 32
 _ID_DIGITS = 20  # 80 bits: with 100 million groups, two share an id with a chance of one in 240 million
@@ -57,12 +57,14 @@ class Grouping:
     links: for each group of two or more, a tree of its strongest links, and the links to the member that all others
         were held against.
     weak: indices into `groups` of those that are kept although one weak link or a chain holds them together.
+    parted: indices into `groups` of those near images that people put apart, see `wholes`.
     split: how many weak links between groups were cut.
     """
 
     groups: list[list[int]]
     links: list[Link]
     weak: list[int]
+    parted: list[int]
     split: int
 
 
@@ -91,9 +93,9 @@ def group_pictures(
     same picture, or are not. The groups do not depend on the order of the images; time grows with the square of n.
     """
     compared = _Compared(crop_hashes, luma, policy)
-    alike = compared.alike()
-    wholes = find_wholes(len(crop_hashes), alike, policy, together, apart)
-    return Grouping(wholes.groups, compared.links(wholes.links), wholes.weak, wholes.split)
+    pairs, scores = compared.alike()
+    wholes = find_wholes(_ranks(crop_hashes, luma), pairs, scores, policy, together, apart)
+    return Grouping(wholes.groups, compared.links(wholes.links), wholes.weak, wholes.parted, wholes.split)
 
 
 def pair_scores(crop_hashes: Hashes, luma: Lumas, pairs: Pairs, policy: Policy) -> NDArray[np.float64]:
@@ -132,14 +134,15 @@ class _Compared:
             lower_distances(self.hashes, mirror_dhashes(self.hashes), pairs, distances)
         return 1.0 - distances / HASH_BITS
 
-    def alike(self) -> list[Pair]:
-        """Every pair that the policy calls the same picture, with its score."""
-        found: list[Pair] = []
+    def alike(self) -> tuple[Pairs, NDArray[np.float64]]:
+        """Every pair that the policy calls the same picture, (m, 2), and their scores, (m,)."""
+        found, scores_found = [np.empty((0, 2), dtype=np.int64)], [np.empty(0)]
         for pairs in _pairs_of(len(self.hashes)):
             scores = self.scores(pairs)
             same = scores > self.policy.least_score
-            found += [(a, b, score) for (a, b), score in zip(pairs[same].tolist(), scores[same].tolist(), strict=True)]
-        return found
+            found.append(pairs[same])
+            scores_found.append(scores[same])
+        return np.concatenate(found), np.concatenate(scores_found)
 
     def links(self, pairs: Sequence[tuple[int, int]]) -> list[Link]:
         return [
@@ -158,13 +161,20 @@ class _Compared:
 
 def _pairs_of(images: int) -> Iterator[Pairs]:
     """All pairs a < b, in order, a few at once."""
-    firsts = np.repeat(np.arange(images), np.arange(images - 1, -1, -1)) if images else np.empty(0, dtype=np.int64)
     # The pairs of an image begin where those of the images before it end.
     begins = np.concatenate([[0], np.cumsum(np.arange(images - 1, 0, -1))])
-    for start in range(0, len(firsts), _PAIRS_AT_ONCE):
-        first = firsts[start : start + _PAIRS_AT_ONCE]
-        second = np.arange(start, start + len(first)) - begins[first] + first + 1
-        yield np.stack([first, second], axis=1)
+    count = images * (images - 1) // 2
+    for start in range(0, count, _PAIRS_AT_ONCE):
+        place = np.arange(start, min(start + _PAIRS_AT_ONCE, count))
+        first = np.searchsorted(begins, place, side="right") - 1
+        yield np.stack([first, place - begins[first] + first + 1], axis=1)
+
+
+def _ranks(crop_hashes: Hashes, luma: Lumas) -> list[int]:
+    """Where each fingerprint stands among them, bytewise: an order that does not depend on theirs."""
+    fingerprints = [thumbnail.tobytes() + hashes.tobytes() for thumbnail, hashes in zip(luma, crop_hashes, strict=True)]
+    rank = {fingerprint: place for place, fingerprint in enumerate(sorted(set(fingerprints)))}
+    return [rank[fingerprint] for fingerprint in fingerprints]
 
 
 def image_group_id(hotel_id: str, sha256s: Iterable[bytes | str]) -> str:

@@ -5,13 +5,19 @@ Two pictures of different rooms come together when a single pair between them is
 
 - A link is *weak* when its score is just above the threshold and nothing else holds its two ends together (it is a
   bridge of the graph). A weak link between two parts of two or more images each is cut: these are two groups.
-- A group is *flagged* when a weak link remains in it, or when no member is alike to all the others: a chain.
+- A group is flagged as *weak* when a weak link remains in it, or when no member is alike to all the others: a chain.
 
 Whether a link is weak depends on its own score and on other links only in so far as they make a second way round. So
 a new image can join groups, and can make a link less weak, but can never tear a group apart that was not flagged.
 
 People's decisions come first: pairs they put together stay together, pairs they put apart are never in one group;
-there the links are taken from the strongest down, and one that would join such a pair is left out.
+there the links are taken from the strongest down, and one that would join such a pair is left out. No rule could keep
+all groups whole then: when d is alike to c and c to m, and people put d and m apart, c is with one of them, and a new
+image between c and d may take it to the other. So a group is flagged as *parted* when an image of it, or one that links
+lead to from there, is one that people put apart from another. A new image that nobody decided on tears apart none
+that was not flagged: any two images that people put apart it would have to join first.
+
+Equal scores are taken in the order of the images' ranks, so the groups depend on nothing but images and decisions.
 
 The talk's rule has no weak links, only chains: its groups are the connected components, as in the talk.
 
@@ -21,78 +27,106 @@ Belongs here: graphs of indices. Does not belong here: pictures.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from image_assets.image_groups.similarity import Policy
 
-Pair = tuple[int, int, float]
-"""Two images, the first the smaller index, and their score."""
+Pairs = NDArray[np.int64]
+Scores = NDArray[np.float64]
 
 _WEAK_SHARE = 0.25
 """A link is weak in the lowest quarter of the scores above an aligned policy's threshold."""
 
+_DECIDED = 2.0  # a score above all others: a decision is stronger
+_AT_ONCE = 1 << 14  # links
+
 
 @dataclass(frozen=True)
 class Wholes:
-    """groups, weak and split: as in `Grouping`. links: pairs of indices, in the order of the groups."""
+    """groups, weak, parted and split: as in `Grouping`. links: pairs of indices, in the order of the groups."""
 
     groups: list[list[int]]
     links: list[tuple[int, int]]
     weak: list[int]
+    parted: list[int]
     split: int
 
 
 def find_wholes(
-    images: int,
-    alike: Sequence[Pair],
+    ranks: Sequence[int],
+    pairs: Pairs,
+    scores: Scores,
     policy: Policy,
     together: Iterable[tuple[int, int]] = (),
     apart: Iterable[tuple[int, int]] = (),
 ) -> Wholes:
-    """The groups of `images` images, given every pair that is alike (a < b); see the module."""
+    """The groups of as many images as there are ranks, given every pair that is alike; see the module.
+
+    ranks: where each image stands in an order that depends on the images alone; it decides between equal scores.
+    pairs: (m, 2) indices, the first the smaller one, each pair once. scores: (m,). Takes some 100 bytes a pair; time
+    grows with the pairs, but those inside what is joined already cost next to nothing.
+    """
+    images = len(ranks)
     decided_apart = {(min(pair), max(pair)) for pair in apart}
     decided_together = {(min(pair), max(pair)) for pair in together} - decided_apart
-    # A decision is stronger than any score.
-    links = {(a, b): score for a, b, score in alike if (a, b) not in decided_apart}
-    links |= dict.fromkeys(decided_together, 2.0)
-    strongest_first = sorted(links, key=lambda pair: (-links[pair], pair))
+    links, scores = _strongest_first(np.array(ranks), pairs, scores, decided_together, decided_apart)
     weakest = policy.threshold + _WEAK_SHARE * (1.0 - policy.threshold) if policy.rule == "aligned" else 0.0
 
-    bridges = {pair for pair in _bridges(links) if links[pair] < weakest}
-    cut = _between_larger_parts(images, links, bridges)
-    tree = _strongest_tree(images, [pair for pair in strongest_first if pair not in cut], decided_apart)
-    groups = _components(images, tree)
-    group_of = {image: index for index, group in enumerate(groups) for image in group}
-    inside: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
-    for a, b in strongest_first:
-        if group_of[a] == group_of[b] and (a, b) not in cut:
-            inside[group_of[a]].append((a, b))
-    kept: list[tuple[int, int]] = []
-    weak = []
-    for index in sorted(inside):
-        centre, is_whole = _centre(groups[index], inside[index], links)
-        if not is_whole or not bridges.isdisjoint(inside[index]):
-            weak.append(index)
-        kept += [pair for pair in inside[index] if pair in tree or centre in pair]
-    return Wholes(groups, kept, weak, len(cut))
+    forest = _forest(images, links, ())
+    bridges = _weak_bridges(images, links, scores, forest, weakest)
+    cut = _between_larger_parts(images, links[forest], bridges)
+    uncut = _none_of(links, cut, images)
+    tree = forest if not (cut or decided_apart) else _forest(images, links, decided_apart, uncut)
+    groups, group_of = _components(images, links[tree])
+    parted = _parted(groups, _components(images, links[forest])[1], decided_apart) if decided_apart else []
+    inside = np.flatnonzero(uncut & (group_of[links[:, 0]] == group_of[links[:, 1]]))
+    links, scores, in_tree = links[inside], scores[inside], np.isin(inside, tree)
+    centres, wholes = _centres(groups, links, scores, ranks)
+
+    bridged = {int(group_of[a]) for a, b in bridges if group_of[a] == group_of[b]}
+    weak = [number for number, whole in enumerate(wholes) if not whole or number in bridged]
+    group = group_of[links[:, 0]]
+    kept = in_tree | (links == centres[group][:, None]).any(axis=1)
+    by_group = np.flatnonzero(kept)[np.argsort(group[kept], kind="stable")]
+    return Wholes(groups, [(a, b) for a, b in links[by_group].tolist()], weak, parted, len(cut))
 
 
-def _components(images: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
-    roots = _Roots(images)
-    for a, b in links:
-        roots.join(a, b)
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for image in range(images):
-        groups[roots.of(image)].append(image)
-    return list(groups.values())
+def _strongest_first(
+    ranks: NDArray[np.int64],
+    pairs: Pairs,
+    scores: Scores,
+    together: set[tuple[int, int]],
+    apart: set[tuple[int, int]],
+) -> tuple[Pairs, Scores]:
+    """All links, decided ones too, in an order that depends on scores and ranks alone."""
+    undecided = _none_of(pairs, together | apart, len(ranks))
+    pairs = np.concatenate([pairs[undecided], np.array(sorted(together), dtype=np.int64).reshape(-1, 2)])
+    scores = np.concatenate([scores[undecided], np.full(len(together), _DECIDED)])
+    of_ends = np.sort(ranks[pairs], axis=1)
+    order = np.lexsort((of_ends[:, 1], of_ends[:, 0], -scores))
+    return pairs[order], scores[order]
 
 
-class _Roots:
-    """Disjoint sets; the root of a set is its smallest member."""
+def _none_of(pairs: Pairs, others: set[tuple[int, int]], images: int) -> NDArray[np.bool_]:
+    """Which pairs are not among the others."""
+    if not others:
+        return np.ones(len(pairs), dtype=np.bool_)
+    return ~np.isin(pairs[:, 0] * images + pairs[:, 1], [a * images + b for a, b in others])
 
-    def __init__(self, images: int):
+
+class _Sets:
+    """Disjoint sets of images; the root of a set is its smallest member. Those put apart never come into one set."""
+
+    def __init__(self, images: int, apart: Iterable[tuple[int, int]] = ()):
         self._roots = list(range(images))
+        self._foes: defaultdict[int, set[int]] = defaultdict(set)  # roots of sets that a set must not join
+        for a, b in apart:
+            self._foes[a].add(b)
+            self._foes[b].add(a)
 
     def of(self, image: int) -> int:
         while self._roots[image] != image:
@@ -100,29 +134,76 @@ class _Roots:
             image = self._roots[image]
         return image
 
+    def roots(self) -> NDArray[np.int64]:
+        """(images,) the root of each."""
+        return np.array([self.of(image) for image in range(len(self._roots))], dtype=np.int64)
+
     def join(self, a: int, b: int) -> bool:
-        """False when they were joined already."""
-        a, b = self.of(a), self.of(b)
-        self._roots[max(a, b)] = min(a, b)
-        return a != b
+        """False when they were joined already, or must not be."""
+        a, b = sorted((self.of(a), self.of(b)))
+        if a == b or b in self._foes.get(a, ()):
+            return False
+        self._roots[b] = a
+        for foe in self._foes.pop(b, ()):
+            self._foes[foe].discard(b)
+            self._foes[foe].add(a)
+            self._foes[a].add(foe)
+        return True
 
 
-def _strongest_tree(
-    images: int, strongest_first: Sequence[tuple[int, int]], apart: set[tuple[int, int]]
+def _forest(
+    images: int, links: Pairs, apart: Iterable[tuple[int, int]], usable: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Where the links stand that join two sets when taken from the strongest down (Kruskal, 1956), none of which joins
+    images put apart."""
+    sets = _Sets(images, apart)
+    taken = []
+    for start in range(0, len(links), _AT_ONCE):
+        page = links[start : start + _AT_ONCE]
+        roots = sets.roots()
+        between = roots[page[:, 0]] != roots[page[:, 1]]  # the others join nothing, so they need no look
+        if usable is not None:
+            between &= usable[start : start + _AT_ONCE]
+        places = np.flatnonzero(between)
+        taken += [
+            start + place
+            for place, (a, b) in zip(places.tolist(), page[places].tolist(), strict=True)
+            if sets.join(a, b)
+        ]
+    return np.array(taken, dtype=np.int64)
+
+
+def _components(images: int, links: Pairs) -> tuple[list[list[int]], NDArray[np.int64]]:
+    """The groups that links make, ordered by their first image, and the number of each image's group."""
+    sets = _Sets(images)
+    for a, b in links.tolist():
+        sets.join(a, b)
+    _, group_of = np.unique(sets.roots(), return_inverse=True)
+    groups: list[list[int]] = [[] for _ in range(int(group_of.max(initial=-1)) + 1)]
+    for image, group in enumerate(group_of.tolist()):
+        groups[group].append(image)
+    return groups, group_of
+
+
+def _weak_bridges(
+    images: int, links: Pairs, scores: Scores, forest: NDArray[np.int64], weakest: float
 ) -> set[tuple[int, int]]:
-    """The links that join two sets when taken from the strongest down (Kruskal), none of which joins a pair `apart`."""
-    roots = _Roots(images)
-    tree = set()
-    for a, b in strongest_first:
-        ends = {roots.of(a), roots.of(b)}
-        if any({roots.of(c), roots.of(d)} == ends for c, d in apart):
-            continue
-        if roots.join(a, b):
-            tree.add((a, b))
-    return tree
+    """The links below a score without which their ends would not be connected.
+
+    Looks at two forests only, the second one of what the first leaves: a link is a bridge of both together exactly when
+    it is one of the whole graph (Nagamochi and Ibaraki, 1992), and two thousand images that are all alike have two
+    million links.
+    """
+    if not (scores < weakest).any():
+        return set()
+    left = np.ones(len(links), dtype=np.bool_)
+    left[forest] = False
+    two = np.concatenate([forest, _forest(images, links, (), left)])
+    weak = {(a, b) for a, b in links[two[scores[two] < weakest]].tolist()}
+    return _bridges([(a, b) for a, b in links[two].tolist()]) & weak
 
 
-def _bridges(links: Mapping[tuple[int, int], float]) -> set[tuple[int, int]]:
+def _bridges(links: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
     """The links without which their ends would not be connected (Tarjan, 1974), without recursion."""
     neighbours: defaultdict[int, list[int]] = defaultdict(list)
     for a, b in links:
@@ -156,27 +237,28 @@ def _bridges(links: Mapping[tuple[int, int], float]) -> set[tuple[int, int]]:
     return bridges
 
 
-def _between_larger_parts(
-    images: int, links: Iterable[tuple[int, int]], bridges: set[tuple[int, int]]
-) -> set[tuple[int, int]]:
-    """The bridges with two or more images at each end, all bridges being taken away."""
+def _between_larger_parts(images: int, forest: Pairs, bridges: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """The bridges with two or more images at each end, all bridges being taken away from the graph of this forest."""
     if not bridges:
         return set()
-    size: dict[int, int] = {}
-    for part in _components(images, (pair for pair in links if pair not in bridges)):
-        size |= dict.fromkeys(part, len(part))
-    return {(a, b) for a, b in bridges if size[a] > 1 and size[b] > 1}
+    parts, part_of = _components(images, forest[_none_of(forest, bridges, images)])
+    return {(a, b) for a, b in bridges if len(parts[part_of[a]]) > 1 and len(parts[part_of[b]]) > 1}
 
 
-def _centre(
-    group: Sequence[int], inside: Sequence[tuple[int, int]], scores: Mapping[tuple[int, int], float]
-) -> tuple[int, bool]:
-    """The member that is most alike to the others (the medoid among those with most links); whether to all of them."""
-    count: defaultdict[int, int] = defaultdict(int)
-    total: defaultdict[int, float] = defaultdict(float)
-    for pair in inside:
-        for image in pair:
-            count[image] += 1
-            total[image] += scores[pair]
-    centre = max(group, key=lambda image: (count[image], total[image], -image))
-    return centre, count[centre] == len(group) - 1
+def _parted(groups: Sequence[Sequence[int]], component_of: NDArray[np.int64], apart: set[tuple[int, int]]) -> list[int]:
+    """The groups of two or more in the components, of all links, that hold an image put apart from another."""
+    near = {int(component_of[image]) for pair in apart for image in pair}
+    return [number for number, group in enumerate(groups) if len(group) > 1 and int(component_of[group[0]]) in near]
+
+
+def _centres(
+    groups: Sequence[Sequence[int]], inside: Pairs, scores: Scores, ranks: Sequence[int]
+) -> tuple[NDArray[np.int64], list[bool]]:
+    """For each group the member that is most alike to the others (the medoid among those with most links), and whether
+    it is alike to all of them."""
+    count = np.bincount(inside.ravel(), minlength=len(ranks)).tolist()
+    # Added up from the strongest link down, so that the order of the images has no part in it.
+    total = np.bincount(inside.ravel(), np.repeat(scores, 2), minlength=len(ranks)).tolist()
+    centres = [max(group, key=lambda image: (count[image], total[image], -ranks[image])) for group in groups]
+    wholes = [count[centre] == len(group) - 1 for centre, group in zip(centres, groups, strict=True)]
+    return np.array(centres, dtype=np.int64), wholes

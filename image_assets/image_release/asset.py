@@ -249,6 +249,7 @@ def _summary(
         rendition_bytes=tally.rendition_bytes,
         links=grouped.links,
         weak_groups=grouped.weak_groups,
+        parted_groups=grouped.parted_groups,
         split_links=grouped.split_links,
         decisions=grouped.decisions,
         decisions_disobeyed=grouped.decisions_disobeyed,

@@ -39,6 +39,7 @@ class ReleaseSummary:
     rendition_bytes: int  # of these
     links: int = 0  # pairs of images that made the image groups
     weak_groups: int = 0  # image groups that hang together by a weak link, and are kept
+    parted_groups: int = 0  # image groups near images that people put apart
     split_links: int = 0  # weak links that were not accepted
     decisions: int = 0  # of people, on two images of one hotel
     decisions_disobeyed: int = 0  # of these, which the image groups could not obey

@@ -38,6 +38,7 @@ class Explanation:
     images: list[ShownImage]
     links: list[LinkRow]
     weak: set[str]
+    parted: set[str]
     split: int
     decisions: list[tuple[str, str, bool]]
     disobeyed: int
@@ -83,6 +84,11 @@ def explanation(connection: Connection, release: Shard, hotel_id: str) -> Explan
         "SELECT image_group_id FROM weak_image_groups WHERE hotel_id = %(hotel)s AND group_digest = %(digest)s",
         parameters,
     )
+    parted = rows_of(
+        connection,
+        "SELECT image_group_id FROM parted_image_groups WHERE hotel_id = %(hotel)s AND group_digest = %(digest)s",
+        parameters,
+    )
     decisions = rows_of(
         connection,
         """SELECT encode(a, 'hex'), encode(b, 'hex'), same FROM release_decisions
@@ -96,6 +102,7 @@ def explanation(connection: Connection, release: Shard, hotel_id: str) -> Explan
         [ShownImage(*image) for image in images],
         [_link(*link) for link in links],
         {row[0] for row in weak},
+        {row[0] for row in parted},
         split or 0,
         [(a, b, same) for a, b, same in decisions],
         disobeyed or 0,

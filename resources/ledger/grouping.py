@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, LiteralString
+
+from psycopg import sql
 
 from resources.ledger.connection import Connection
 from resources.ledger.shards import GROUP_DIGEST, HOTELS, Shard, rows_of
@@ -118,6 +120,7 @@ class GroupedHotel:
     """The image groups of one hotel under the digest of all they were made from.
 
     groups: image_group_id -> its members (sha256 in hex). weak: groups that hang together by a weak link, and are kept.
+    parted: groups near images that people put apart.
     split: weak links that were not accepted. disobeyed: decisions of people that the groups could not obey.
     """
 
@@ -126,6 +129,7 @@ class GroupedHotel:
     groups: Mapping[str, Sequence[str]]
     links: Sequence[LinkRow]
     weak: Collection[str]
+    parted: Collection[str]
     split: int
     disobeyed: int
 
@@ -170,16 +174,13 @@ def record_groups(connection: Connection, hotels: Sequence[GroupedHotel]) -> Non
                 *[[link.window[side] if link.window else None for _, _, link in links] for side in range(4)],
             ],
         )
-        weak = [(hotel.hotel_id, hotel.group_digest, group) for hotel in hotels for group in hotel.weak]
+        _flag(connection, "weak_image_groups", [(hotel, group) for hotel in hotels for group in hotel.weak])
+        _flag(connection, "parted_image_groups", [(hotel, group) for hotel in hotels for group in hotel.parted])
         connection.execute(
-            """INSERT INTO weak_image_groups (hotel_id, group_digest, image_group_id)
-               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING""",
-            [[group[column] for group in weak] for column in range(3)],
-        )
-        connection.execute(
-            """INSERT INTO grouped_hotels (hotel_id, group_digest, image_groups, links, weak_groups, split_links,
-                   disobeyed)
-               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
+            """INSERT INTO grouped_hotels (hotel_id, group_digest, image_groups, links, weak_groups, parted_groups,
+                   split_links, disobeyed)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+                   %s::int[])
                ON CONFLICT DO NOTHING""",
             [
                 [hotel.hotel_id for hotel in hotels],
@@ -187,10 +188,25 @@ def record_groups(connection: Connection, hotels: Sequence[GroupedHotel]) -> Non
                 [len(hotel.groups) for hotel in hotels],
                 [len(hotel.links) for hotel in hotels],
                 [len(hotel.weak) for hotel in hotels],
+                [len(hotel.parted) for hotel in hotels],
                 [hotel.split for hotel in hotels],
                 [hotel.disobeyed for hotel in hotels],
             ],
         )
+
+
+def _flag(connection: Connection, table: LiteralString, groups: Sequence[tuple[GroupedHotel, str]]) -> None:
+    connection.execute(
+        sql.SQL(
+            """INSERT INTO {table} (hotel_id, group_digest, image_group_id)
+               SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[]) ON CONFLICT DO NOTHING"""
+        ).format(table=sql.Identifier(table)),
+        [
+            [hotel.hotel_id for hotel, _ in groups],
+            [hotel.group_digest for hotel, _ in groups],
+            [group for _, group in groups],
+        ],
+    )
 
 
 def ungrouped_images(connection: Connection, shard: Shard) -> int:
@@ -219,6 +235,7 @@ class GroupCounts:
     image_groups: int
     links: int  # that made these groups
     weak_groups: int  # hang together by a weak link, and are kept
+    parted_groups: int  # near images that people put apart
     split_links: int  # weak links that were not accepted
     decisions: int  # of people, on two images of one hotel
     decisions_disobeyed: int
@@ -233,7 +250,8 @@ def group_counts(connection: Connection, shard: Shard) -> GroupCounts:
                     ON grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = {GROUP_DIGEST}
                     WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s),
                 coalesce(sum(image_groups), 0)::bigint, coalesce(sum(links), 0)::bigint,
-                coalesce(sum(weak_groups), 0)::bigint, coalesce(sum(split_links), 0)::bigint,
+                coalesce(sum(weak_groups), 0)::bigint, coalesce(sum(parted_groups), 0)::bigint,
+                coalesce(sum(split_links), 0)::bigint,
                 (SELECT count(*) FROM release_decisions AS decision JOIN release_hotels AS hotel
                         USING (release_id, hotel_id)
                     WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s),

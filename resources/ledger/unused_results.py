@@ -60,7 +60,7 @@ _RESULTS = (
         "grouped_hotels",
         "group_digest",
         GROUP_DIGEST,
-        ("image_groups", "image_group_links", "weak_image_groups"),
+        ("image_groups", "image_group_links", "weak_image_groups", "parted_image_groups"),
     ),
     _Results("priorities", "ranked_hotels", "rank_digest", RANK_DIGEST, ("priorities",)),
 )

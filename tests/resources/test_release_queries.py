@@ -356,7 +356,7 @@ def test_groups_belong_to_what_they_were_made_of_though_the_release_is_loaded_ag
         (read,) = grouping.hotel_contents(connection, shard, ["H1"], METHOD)
         has_pictures(connection, "p", [("1", "x", 1), ("1", "y", 2)])
         load(connection, "r1", [("H1", "p", "1")], etag="e2")
-        found = GroupedHotel("H1", read.group_digest, {"g1": read.sha256s}, [], ["g1"], 1, 0)
+        found = GroupedHotel("H1", read.group_digest, {"g1": read.sha256s}, [], ["g1"], [], 1, 0)
         grouping.record_groups(connection, [found])
         assert grouping.ungrouped_hotels(connection, shard) == ["H1"]
 
@@ -364,15 +364,16 @@ def test_groups_belong_to_what_they_were_made_of_though_the_release_is_loaded_ag
         a, b = read.sha256s
         link = LinkRow("g2", a, b, "aligned", 0.75, (0.0, 0.25, 1.0, 1.0), False)
         grouping.record_groups(
-            connection, [GroupedHotel("H1", read.group_digest, {"g2": [a, b]}, [link], ["g2"], 2, 1)]
+            connection, [GroupedHotel("H1", read.group_digest, {"g2": [a, b]}, [link], ["g2"], ["g2"], 2, 1)]
         )
         assert grouping.ungrouped_hotels(connection, shard) == []
         counts = grouping.group_counts(connection, shard)
         assert (counts.hotels, counts.contents, counts.image_groups, counts.links) == (1, 2, 1, 1)
-        assert (counts.weak_groups, counts.split_links, counts.decisions_disobeyed) == (1, 2, 1)
+        assert (counts.weak_groups, counts.parted_groups, counts.split_links) == (1, 1, 2)
+        assert counts.decisions_disobeyed == 1
         told = explanation(connection, shard, "H1")
         assert told is not None
-        assert (told.links, told.weak, told.split) == ([link], {"g2"}, 2)
+        assert (told.links, told.weak, told.parted, told.split) == ([link], {"g2"}, {"g2"}, 2)
 
 
 def input_digests(connection: Connection, shard: Shard) -> dict[str, tuple[str, str]]:
