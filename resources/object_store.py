@@ -6,6 +6,7 @@ Does not belong here: what the bytes mean, or which objects should exist (the le
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +21,17 @@ from obstore.exceptions import InvalidPathError
 from obstore.store import LocalStore, S3Store
 
 from resources.plain_listing import StoredObject, list_bucket, list_folder
+from resources.unfinished_files import FOLDER as UNFINISHED
 from resources.unfinished_files import sweep, unfinished_key
 
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 
 # Folders with at least as many wanted objects are listed: about where a listing costs no more than the HEADs.
 _LIST_FROM = 20
+
+
+class StoreGone(OSError):
+    """Nothing at all is in the store: it is not mounted, or not the right one. What it lacks then says nothing."""
 
 
 class StoreUrlError(ValueError):
@@ -72,6 +78,22 @@ class ObjectStore:
         response = await obstore.get_async(self.store, key)
         return bytes(await response.bytes_async())
 
+    def get_original(self, sha256: str) -> bytes:
+        """The bytes of a raw image. Raises FileNotFoundError when it is gone from a store that is there."""
+        try:
+            return self.get(raw_image_key(sha256))
+        except FileNotFoundError:
+            self.require_there()
+            raise
+
+    async def get_original_async(self, sha256: str) -> bytes:
+        """`get_original`, for the event loop."""
+        try:
+            return await self.get_async(raw_image_key(sha256))
+        except FileNotFoundError:
+            await asyncio.to_thread(self.require_there)
+            raise
+
     def download(self, key: str, path: Path) -> None:
         """Write one object's content to a local file, in flat memory. Raises FileNotFoundError and leaves no file."""
         content = obstore.get(self.store, key).stream()
@@ -82,6 +104,14 @@ class ObjectStore:
     def open(self, key: str) -> BinaryIO:
         """One object as a seekable file: what reads only parts of it transfers little. Raises FileNotFoundError."""
         return io.BufferedReader(_Opened(obstore.open_reader(self.store, key)))
+
+    def require_there(self) -> None:
+        """To be asked before anything follows from a missing object. Raises StoreGone, or what the request raises.
+
+        A disk that is not mounted and a bucket that is not there answer as if each object were missing.
+        """
+        if all(folder == UNFINISHED for folder in self.folders("")):
+            raise StoreGone(f"nothing is in {self.url}: is it mounted, and the right store?")
 
     def folders(self, prefix: str) -> list[str]:
         """The folders directly below the folder `prefix`, as prefixes, in name order."""

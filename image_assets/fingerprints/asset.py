@@ -20,7 +20,7 @@ from image_assets.raw_images.asset import raw_images
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
 from resources.ledger import Ledger, images, tombstones
 from resources.ledger.images import FingerprintRow
-from resources.object_store import ObjectStore, raw_image_key
+from resources.object_store import ObjectStore
 
 _PAGE = 200
 _THREADS = os.cpu_count() or 1
@@ -93,7 +93,7 @@ def fingerprints(
 def _measure(store: ObjectStore, algorithm: str, sha256: str) -> FingerprintRow | UnreadableImage | None:
     """None: the original is not in the store any more, and must be fetched again."""
     try:
-        measured = measure(store.get(raw_image_key(sha256)), algorithm)
+        measured = measure(store.get_original(sha256), algorithm)
     except UnreadableImage as trouble:
         return trouble
     except FileNotFoundError:

@@ -164,6 +164,8 @@ def _check_gates(
         missing.extend(store.missing([key for key, _ in page]))
         tally.renditions += len(page)
         tally.rendition_bytes += sum(size for _, size in page)
+    if missing:
+        store.require_there()
     # What is gone is made again: the rows go, and the shards are no longer up to date.
     rendering.forget_renditions(run.connection, release_id, missing)
     # An older release, built by hand, takes no hotel from anybody: it does not become current.

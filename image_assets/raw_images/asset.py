@@ -185,9 +185,9 @@ async def _stored(run: StageRun, partner_id: str, store: ObjectStore) -> AsyncIt
     while page := await asyncio.to_thread(run.ask, fetch_queue.queued_in_store, partner_id, after, _PAGE):
         after = page[-1].fetch_key
         for queued in page:
-            key = raw_image_key(str(queued.sha256))
+            get = partial(store.get_original_async, str(queued.sha256))
             try:
-                data = await wait_out_async("the store", partial(store.get_async, key), _patience())
+                data = await wait_out_async("the store", get, _patience())
             except FileNotFoundError:
                 await asyncio.to_thread(run.ask, fetch_queue.fetch_instead, partner_id, [queued.fetch_key])
             else:

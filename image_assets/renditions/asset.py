@@ -23,7 +23,7 @@ from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_r
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
 from resources.ledger.rendering import TooLarge, Unrendered
-from resources.object_store import ObjectStore, raw_image_key
+from resources.object_store import ObjectStore
 
 RENDERABLE = "renderable"
 DECODABLE = "every_rendition_decodes"
@@ -110,7 +110,7 @@ def renditions(
         todo = rendering.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
         run.expect(len(todo))
         wanted = _claimed(run.connection, todo, methods.recipes)
-        with closing(made_of(wanted, lambda sha256: store.get(raw_image_key(sha256)), store.put)) as results:
+        with closing(made_of(wanted, store.get_original, store.put)) as results:
             while batch := list(islice(results, _IMAGES_A_BATCH)):
                 counts += _record(run.connection, batch, methods.rendering)
                 run.advance(len(batch))

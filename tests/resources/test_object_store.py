@@ -14,7 +14,7 @@ import pytest
 from obstore.exceptions import BaseError
 from s3_server import S3Server, s3_server
 
-from resources.object_store import ObjectStore, StoreUrlError, open_store, raw_image_key, store_fault
+from resources.object_store import ObjectStore, StoreGone, StoreUrlError, open_store, raw_image_key, store_fault
 
 ODD_NAMES = [
     "Ünï",
@@ -335,3 +335,23 @@ def test_a_bucket_that_does_not_exist_is_told_in_one_line(server: S3Server, monk
 
 def test_raw_images_lie_under_the_first_two_digits_of_their_content() -> None:
     assert raw_image_key("ab" + "0" * 62) == "raw/ab/ab" + "0" * 62
+
+
+def test_an_original_that_is_missing_is_told_from_a_store_that_is_not_there(store: ObjectStore) -> None:
+    sha256 = "ab" * 32
+    with pytest.raises(StoreGone, match="is it mounted, and the right store"):
+        store.get_original(sha256)
+    store.put("catalogues/alpha/w1.csv", b"x")
+    with pytest.raises(FileNotFoundError):
+        store.get_original(sha256)
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(store.get_original_async(sha256))
+    store.put(raw_image_key(sha256), b"bytes")
+    assert store.get_original(sha256) == asyncio.run(store.get_original_async(sha256)) == b"bytes"
+
+
+def test_a_bucket_that_is_not_there_lacks_no_original(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 answers 404 for each of its objects."""
+    server.use(monkeypatch)
+    with pytest.raises(BaseError, match="NoSuchBucket"):
+        open_store("s3://nobody-made-it").get_original("ab" * 32)
