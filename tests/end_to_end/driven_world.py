@@ -104,11 +104,6 @@ def watch(places: Places) -> None:
         put(key)
         return result
 
-    async def put_object_async(store: Any, key: str, *arguments: Any, **options: Any) -> Any:
-        result = await original["put_async"](store, key, *arguments, **options)
-        put(key)
-        return result
-
     def delete_objects(store: Any, keys: Any, *arguments: Any, **options: Any) -> Any:
         result = original["delete"](store, keys, *arguments, **options)
         places.passing("delete objects")
@@ -119,26 +114,17 @@ def watch(places: Places) -> None:
         put(target)
         return result
 
-    async def rename_object_async(store: Any, key: str, target: str, *arguments: Any, **options: Any) -> Any:
-        result = await original["rename_async"](store, key, target, *arguments, **options)
-        put(target)
-        return result
-
     original: dict[str, Callable[..., Any]] = {
         "execute": psycopg.Connection.execute,
         "transaction": psycopg.Transaction.__exit__,
         "copy": psycopg.Copy.__exit__,
         "put": obstore.put,
-        "put_async": obstore.put_async,
         "delete": obstore.delete,
         "rename": obstore.rename,
-        "rename_async": obstore.rename_async,
     }
     psycopg.Connection.execute = execute  # type: ignore[method-assign]
     psycopg.Transaction.__exit__ = leave_transaction  # type: ignore[method-assign]
     psycopg.Copy.__exit__ = leave_copy  # type: ignore[method-assign]
     obstore.put = put_object
-    obstore.put_async = put_object_async
     obstore.delete = delete_objects
     obstore.rename = rename_object
-    obstore.rename_async = rename_object_async
