@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import os
 import sys
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -43,24 +42,23 @@ def fetch(urls: Sequence[str], folder: Path) -> None:
     from resources.object_store import open_store, raw_image_key
 
     store = open_store(f"file://{folder}")
-
     at_once = asyncio.Semaphore(CONNECTIONS)
 
-    async def keep(fetched: Fetched) -> None:
+    def keep(data: bytes) -> None:
+        store.put(raw_image_key(hashlib.sha256(data).hexdigest()), data)
+
+    async def keep_beside(fetched: Fetched) -> None:
         assert fetched.data is not None, fetched.reason
-        sha256 = hashlib.sha256(fetched.data).hexdigest()
-        await store.put_async(raw_image_key(sha256), fetched.data)
+        await asyncio.to_thread(keep, fetched.data)
         at_once.release()
 
     async def run() -> None:
         async with asyncio.TaskGroup() as group:
             async for fetched in fetch_all([FetchRequest(url, url) for url in urls], _settings()):
                 await at_once.acquire()
-                group.create_task(keep(fetched))
+                group.create_task(keep_beside(fetched))
 
     asyncio.run(run())
-    # The store's own threads may still be letting go of the last objects, and would abort an interpreter that ends now.
-    os._exit(0)
 
 
 def stage(urls: Sequence[str], folder: Path) -> None:

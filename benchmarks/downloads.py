@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -39,6 +40,7 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent
 RIVALS = PROJECT / "var" / "benchmarks" / "rivals"
 LATENCY = 0.040
+SHARDS = 8
 FEW = 40  # images of the run whose CPU counts as start-up
 TALK_IMAGES = 200  # it does about 20 a second
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,8 +48,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 IMG2DATASET = [
     str(RIVALS / "bin" / "img2dataset"),
     *("--url_list={urls}", "--output_folder={folder}", "--output_format=files"),
-    # Threads as in the examples of its README.
-    *("--processes_count=2", "--thread_count=64", "--enable_wandb=False"),
+    # Threads as in the examples of its README; a shard is the work of one process, so several for each.
+    *("--processes_count=2", "--thread_count=64", "--number_sample_per_shard={shard}", "--enable_wandb=False"),
 ]
 OURS = [sys.executable, str(HERE / "_download_ways.py")]
 
@@ -120,15 +122,15 @@ def installed(package: str) -> bool:
     return done.returncode == 0
 
 
-def run(way: Way, images: int, photos: Sequence[bytes]) -> Run:
+def run(way: Way, images: int, photos: Sequence[bytes], where: Path) -> Run:
     """Download `images` of the server once, into a fresh folder."""
     with (
-        tempfile.TemporaryDirectory(prefix="image-assets-bench-") as scratch,
+        tempfile.TemporaryDirectory(prefix="image-assets-bench-", dir=where) as scratch,
         photo_server(photos, LATENCY, images) as (port, came),
     ):
         urls, folder = Path(scratch) / "urls.txt", Path(scratch) / "out"
         urls.write_text("\n".join(f"http://127.0.0.1:{port}/{number}.jpg" for number in range(images)))
-        command = [part.format(urls=urls, folder=folder) for part in way.command]
+        command = [part.format(urls=urls, folder=folder, shard=max(images // SHARDS, 1)) for part in way.command]
         helpers = set(psutil.Process().children())
         before, began = cpu_of_the_ended(), time.monotonic()
         ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT)})
@@ -164,16 +166,17 @@ def wait_for_orphans(helpers: set[psutil.Process]) -> None:
         orphan.wait(30)
 
 
-def told(way: Way, images: int, few: Run, runs: Sequence[Run]) -> Result:
-    """Print the medians of some runs, start-up apart: its CPU is that of a run of few images."""
+def told(way: Way, images: int, few: Sequence[Run], runs: Sequence[Run]) -> Result:
+    """Print the medians of some runs, start-up apart: its CPU is that of runs of few images."""
+    few_cpu = median(one.cpu for one in few)
     rate, seconds, cpu, start_up = (
         median(getattr(one, name) for one in runs) for name in ("rate", "seconds", "cpu", "start_up")
     )
-    cpu = (cpu - few.cpu) / (images - FEW)
+    cpu = (cpu - few_cpu) / (images - FEW)
     what = "originals, byte for byte" if way.originals else "pictures, encoded anew"
     print(
         f"  {way.title:30} {rate:7,.0f} images/s  {cpu * 1000:6.2f} ms CPU an image   "
-        f"start-up {start_up:5.1f} s, {few.cpu:5.1f} s CPU   {seconds:5.1f} s in all   "
+        f"start-up {start_up:5.1f} s, {few_cpu:5.1f} s CPU   {seconds:5.1f} s in all   "
         f"stored {min(one.stored for one in runs):,} of {images:,} {what}",
         flush=True,
     )
@@ -186,6 +189,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="JPEGs; without it, the package's photographs, or drawn")
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"), help="where to download to, for a while")
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     chosen = parser.parse_args()
     # Orphans (a database server, say) come to us, so that their CPU is counted.
@@ -198,12 +202,13 @@ def main() -> None:
         for name in chosen.ways
         if (package := WAYS[name].package) is None or installed(package)
     }
-    few = {name: run(WAYS[name], FEW, photos) for name in counts}
+    few: dict[str, list[Run]] = {name: [] for name in counts}
+    many: dict[str, list[Run]] = {name: [] for name in counts}
     # The ways take turns, so that whatever else the machine does burdens all.
-    rounds = [{name: run(WAYS[name], count, photos) for name, count in counts.items()} for _ in range(chosen.rounds)]
-    results = {
-        name: told(WAYS[name], count, few[name], [one[name] for one in rounds]) for name, count in counts.items()
-    }
+    for _, (name, count) in product(range(chosen.rounds), counts.items()):
+        few[name].append(run(WAYS[name], FEW, photos, chosen.scratch))
+        many[name].append(run(WAYS[name], count, photos, chosen.scratch))
+    results = {name: told(WAYS[name], count, few[name], many[name]) for name, count in counts.items()}
     for title, (ours_name, rivals) in COMPARISONS.items():
         ours = results.get(ours_name)
         print(f"{title}:")
