@@ -6,8 +6,8 @@ again, so that theirs are found.
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 PARTED = """
 CREATE TABLE parted_image_groups (     -- hold an image that people put apart from another, or are linked to one
