@@ -40,7 +40,7 @@ class Certification:
         return (
             f"policy {self.policy} is certified: at least {recall.lower:.2%} of edited copies found, at most "
             f"{false.upper:.2g} of different pictures merged (95 %; {recall.pairs:,} and {false.pairs:,} pairs of "
-            f"{false.sources:,} pictures, which make {self.certificate.confused_pictures.pairs:,} pairs)"
+            f"{false.sources:,} pictures, which make {false.picture_pairs:,} pairs)"
         )
 
     @property

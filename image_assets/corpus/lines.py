@@ -20,7 +20,10 @@ def certificate_lines(certificate: Certificate, required: Requirements) -> Itera
         yield f"  {edit:<30} {share.rate:>8.2%}  at least {share.lower:>7.2%}  {_behind(share)}"
     for kind, share in certificate.by_kind.items():
         merged = f"{share.hits:,} merged"
-        yield f"  different, {kind:<19} {merged:>8}  at most {share.upper:>8.2g}  {_behind(share)}"
+        yield (
+            f"  different, {kind:<25} {merged:>8}  at most {share.upper:>8.2g}  {_behind(share)}, "
+            f"{share.picture_pairs:,} pairs of them"
+        )
     if certificate.labelled.pairs:
         yield f"  same pairs that were imported: {certificate.labelled.hits:,} found of {_behind(certificate.labelled)}"
     if certificate.decided.pairs:

@@ -20,11 +20,15 @@ _WIDTH, _LEFT, _RIGHT = 760.0, 58.0, 16.0
 
 @dataclass(frozen=True)
 class Line:
-    """A curve with its bound: y values (shares) at the chart's x values, and the bound of each."""
+    """A curve with its bound: y values (shares) at the chart's x values, and the bound of each.
+
+    beside: another curve to compare it with, dashed; may be empty.
+    """
 
     css: str
     values: Sequence[float]
     bounds: Sequence[float]
+    beside: Sequence[float]
 
 
 def histogram(same: NDArray[np.float64], different: NDArray[np.float64], least_score: float) -> str:
@@ -70,7 +74,7 @@ def shares(
     `wanted` is the share that is required; `now` the present threshold.
     """
     top, height = 26.0, 170.0
-    highest = min(1.0, max(*line.bounds, *line.values, wanted)) if logarithmic else 1.0
+    highest = min(1.0, max(*line.bounds, *line.values, *line.beside, wanted)) if logarithmic else 1.0
     x = _linear(min(thresholds), max(thresholds))
     y = _y_scale(low, highest, top, height, logarithmic)
     parts = []
@@ -80,8 +84,10 @@ def shares(
     band = [(x(t), y(v)) for t, v in zip(thresholds, line.values, strict=True)]
     band += [(x(t), y(b)) for t, b in reversed(list(zip(thresholds, line.bounds, strict=True)))]
     parts.append(f'<polygon class="{line.css} band" points="{_points(band)}"/>')
-    points = _points([(x(t), y(v)) for t, v in zip(thresholds, line.values, strict=True)])
-    parts.append(f'<polyline class="{line.css} curve" points="{points}"/>')
+    for css, values in (("curve", line.values), ("beside curve", line.beside)):
+        if values:
+            points = _points([(x(t), y(v)) for t, v in zip(thresholds, values, strict=True)])
+            parts.append(f'<polyline class="{line.css} {css}" points="{points}"/>')
     parts.append(
         f'<line class="wanted" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(wanted):.1f}" y2="{y(wanted):.1f}"/>'
     )

@@ -50,13 +50,14 @@ class Evaluation:
     """A certificate and what it was counted from.
 
     pairs: (m,) int64, indices of the corpus's pairs that were judged. scores: (m,) float64. curve: by rising threshold
-    of the score.
+    of the score; tuning_curve: the same of the other half, which is for choosing.
     """
 
     certificate: Certificate
     pairs: NDArray[np.int64]
     scores: NDArray[np.float64]
     curve: tuple[CurvePoint, ...]
+    tuning_curve: tuple[CurvePoint, ...]
 
 
 class _Half:
@@ -77,19 +78,19 @@ class _Half:
 
     def share(self, chosen: Chosen, hits: Chosen) -> Share:
         """How many of the chosen pairs are hits."""
-        pictures = np.unique(self.sources[chosen])
-        return _share(int((chosen & hits).sum()), int(chosen.sum()), len(pictures))
+        return _share(int((chosen & hits).sum()), int(chosen.sum()), self.sources[chosen])
 
     def share_of_pictures(self, chosen: Chosen, hits: Chosen) -> Share:
         """The same with all chosen pairs of two source pictures as one, which is a hit when any of them is."""
         pairs = np.unique(self.sources[chosen], axis=0)
-        found = np.unique(self.sources[chosen & hits], axis=0)
-        return _share(len(found), len(pairs), len(np.unique(pairs)))
+        return _share(len(np.unique(self.sources[chosen & hits], axis=0)), len(pairs), pairs)
 
 
-def _share(hits: int, pairs: int, sources: int) -> Share:
+def _share(hits: int, pairs: int, sources: NDArray[np.int64]) -> Share:
+    """`sources`: (pairs, 2), the source pictures of each pair, sorted."""
     lower, upper = clopper_pearson(hits, pairs)
-    return Share(hits, pairs, sources, round(lower, _DIGITS), round(upper, _DIGITS))
+    pictures, of_pictures = len(np.unique(sources)), len(np.unique(sources, axis=0))
+    return Share(hits, pairs, pictures, of_pictures, round(lower, _DIGITS), round(upper, _DIGITS))
 
 
 def evaluate(corpus: Corpus, policy: Policy, fingerprint: str, mix: Mix | None) -> Evaluation:
@@ -119,7 +120,8 @@ def evaluate(corpus: Corpus, policy: Policy, fingerprint: str, mix: Mix | None) 
         groups=group_errors(corpus, policy),
         precision=None if mix is None else precision_of(recall, false_merges, mix),
     )
-    return Evaluation(certificate, half.pairs, half.scores, tuple(_curve(half, policy)))
+    curve, other_curve = tuple(_curve(half, policy)), tuple(tuning_curve(corpus, policy))
+    return Evaluation(certificate, half.pairs, half.scores, curve, other_curve)
 
 
 def tuning_curve(corpus: Corpus, policy: Policy) -> list[CurvePoint]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from urllib.parse import quote
 
 import jinja2
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 from PIL import Image
 
 from image_assets.dedup_quality import charts
@@ -28,6 +30,7 @@ from image_assets.image_groups.certificate import Certificate, Requirements, Sha
 from image_assets.image_groups.edits import MIRRORED
 
 MISTAKES_SHOWN = 24
+PAIRS_TO_LABEL = 1000
 _LOWEST_RATE = 1e-6
 
 
@@ -45,20 +48,33 @@ class JudgedPair:
 
 
 def worst_pairs(corpus: Corpus, evaluation: Evaluation) -> tuple[list[JudgedPair], list[JudgedPair]]:
-    """The different pairs with the highest scores and the same pairs with the lowest: mistakes first, then what is
-    nearest to one; MISTAKES_SHOWN each at most."""
-    policy = evaluation.certificate.policy
-    chosen, scores = evaluation.pairs, evaluation.scores
-    same = corpus.same[chosen]
-    asked = policy.mirrored | (corpus.details[chosen] != MIRRORED)
-    found = []
-    for label, order in ((False, np.argsort(-scores, kind="stable")), (True, np.argsort(scores, kind="stable"))):
-        pairs = [
-            _judged(corpus, int(chosen[i]), float(scores[i]), policy.least_score)
-            for i in order[(same == label)[order] & asked[order]][:MISTAKES_SHOWN]
-        ]
-        found.append(pairs)
-    return found[0], found[1]
+    """The different pairs with the highest scores and the same pairs with the lowest, MISTAKES_SHOWN each at most:
+    mistakes first, then what is nearest to one. Of all copies of two different pictures only the worst pair."""
+    return (
+        list(islice(_confused(corpus, evaluation), MISTAKES_SHOWN)),
+        list(islice(_missed(corpus, evaluation), MISTAKES_SHOWN)),
+    )
+
+
+def _confused(corpus: Corpus, evaluation: Evaluation) -> Iterator[JudgedPair]:
+    seen = set()
+    for judged in _ranked(corpus, evaluation, False, np.argsort(-evaluation.scores, kind="stable")):
+        pictures = frozenset((judged.a.source, judged.b.source))
+        if pictures not in seen:
+            seen.add(pictures)
+            yield judged
+
+
+def _missed(corpus: Corpus, evaluation: Evaluation) -> Iterator[JudgedPair]:
+    return _ranked(corpus, evaluation, True, np.argsort(evaluation.scores, kind="stable"))
+
+
+def _ranked(corpus: Corpus, evaluation: Evaluation, same: bool, order: NDArray[np.int64]) -> Iterator[JudgedPair]:
+    """The pairs with the label `same` in an order, without those that the policy is not asked for."""
+    policy, chosen = evaluation.certificate.policy, evaluation.pairs
+    asked = (corpus.same[chosen] == same) & (policy.mirrored | (corpus.details[chosen] != MIRRORED))
+    for i in order[asked[order]]:
+        yield _judged(corpus, int(chosen[i]), float(evaluation.scores[i]), policy.least_score)
 
 
 def _judged(corpus: Corpus, pair: int, score: float, least_score: float) -> JudgedPair:
@@ -97,7 +113,8 @@ def render_report(
         confused=confused,
         missed=missed,
         picture=lambda picture: _data_uri(picture, previews),
-        to_label=_to_label(confused),
+        to_label=_to_label(corpus, evaluation),
+        chosen_on=evaluation.tuning_curve[0].false_merges.pairs,
         enough=trials_for(required.max_false_merge_rate),
         decided=DECIDED,
     )
@@ -105,15 +122,23 @@ def render_report(
 
 def _curves(evaluation: Evaluation, required: Requirements) -> list[str]:
     thresholds = [point.threshold for point in evaluation.curve]
-    recall = charts.Line("same", [p.recall.rate for p in evaluation.curve], [p.recall.lower for p in evaluation.curve])
+    # No line where the other half has no pairs.
+    tuning = evaluation.tuning_curve if evaluation.tuning_curve[0].false_merges.pairs else ()
+    recall = charts.Line(
+        "same",
+        [point.recall.rate for point in evaluation.curve],
+        [point.recall.lower for point in evaluation.curve],
+        [point.recall.rate for point in tuning],
+    )
     false = charts.Line(
-        "different", [p.false_merges.rate for p in evaluation.curve], [p.false_merges.upper for p in evaluation.curve]
+        "different",
+        [point.false_merges.rate for point in evaluation.curve],
+        [point.false_merges.upper for point in evaluation.curve],
+        [point.false_merges.rate for point in tuning],
     )
     now = evaluation.certificate.policy.threshold
     return [
-        charts.shares(
-            thresholds, recall, now, required.min_recall, 0.5, False, "recall over the edits, and its lower bound"
-        ),
+        charts.shares(thresholds, recall, now, required.min_recall, 0.5, False, "recall over the edits"),
         charts.shares(
             thresholds,
             false,
@@ -121,7 +146,7 @@ def _curves(evaluation: Evaluation, required: Requirements) -> list[str]:
             required.max_false_merge_rate,
             _LOWEST_RATE,
             True,
-            "different pairs that are merged, and the upper bound",
+            "different pairs that are merged",
         ),
     ]
 
@@ -144,14 +169,15 @@ def _data_uri(picture: CorpusPicture, previews: Mapping[str, bytes]) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _to_label(pairs: Sequence[JudgedPair]) -> str:
-    """A CSV for `corpus import` of the confused pairs of unedited pictures, for somebody to correct the labels."""
+def _to_label(corpus: Corpus, evaluation: Evaluation) -> str:
+    """A CSV for `corpus import`, for somebody to correct the labels: all pairs of pictures that are confused in any
+    copy (PAIRS_TO_LABEL at most), and those that are shown."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["a", "b", "label", "name_a", "name_b"])
-    for pair in pairs:
-        if not pair.a.edit and not pair.b.edit:
-            writer.writerow([pair.a.source, pair.b.source, "different", pair.a.name, pair.b.name])
+    writer.writerow(["a", "b", "label", "name_a", "name_b", "score"])
+    for number, pair in enumerate(islice(_confused(corpus, evaluation), PAIRS_TO_LABEL)):
+        if pair.wrong or number < MISTAKES_SHOWN:
+            writer.writerow([pair.a.source, pair.b.source, "different", pair.a.name, pair.b.name, f"{pair.score:.3f}"])
     return f"data:text/csv;charset=utf-8,{quote(text.getvalue())}"
 
 

@@ -21,11 +21,16 @@ BUILT_IN = "built_in_certificates.json"
 
 @dataclass(frozen=True)
 class Share:
-    """`hits` of `pairs`, made of `sources` different pictures; `lower` and `upper` bound the rate (95 %, exact)."""
+    """`hits` of `pairs`; `lower` and `upper` bound the rate (95 %, exact, as if each pair were a trial of its own).
+
+    sources: different source pictures behind the pairs. picture_pairs: different pairs of these; a picture with itself
+    is one.
+    """
 
     hits: int
     pairs: int
     sources: int
+    picture_pairs: int
     lower: float
     upper: float
 
@@ -191,7 +196,7 @@ def shortcoming(
         missed.append(
             f"at most {required.max_false_merge_rate:g} of different pictures may be merged, and it bounds that by "
             f"{certificate.false_merges.upper:.2g} ({_counted(certificate.false_merges)}, "
-            f"{certificate.confused_pictures.pairs:,} pairs of them)"
+            f"{certificate.false_merges.picture_pairs:,} pairs of them)"
         )
     if certificate.recall.lower < required.min_recall:
         missed.append(

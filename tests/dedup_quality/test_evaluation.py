@@ -73,6 +73,7 @@ def test_copies_of_two_pictures_are_one_trial_when_pictures_are_counted_and_fail
     certificate = evaluate(labelled_corpus([*originals, *copies], pairs), TALK_POLICY, "dhash-1", None).certificate
     assert counted(certificate.false_merges) == (1, 12, 3)
     assert counted(certificate.confused_pictures) == (1, 3, 3)
+    assert (certificate.false_merges.picture_pairs, certificate.confused_pictures.picture_pairs) == (3, 3)
     assert certificate.confused_pictures.upper == pytest.approx(clopper_pearson(1, 3)[1])
 
 
@@ -124,6 +125,7 @@ def test_a_higher_bar_never_finds_more_and_never_confuses_more(policy: Policy) -
 
 def test_the_curve_passes_through_the_certificate() -> None:
     evaluation = evaluate(small_corpus(), TALK_POLICY, "dhash-1", None)
+    assert all(point.recall.pairs == 0 for point in evaluation.tuning_curve)
     (here,) = [point for point in evaluation.curve if point.threshold == TALK_POLICY.threshold]
     assert (here.recall, here.false_merges) == (evaluation.certificate.recall, evaluation.certificate.false_merges)
 
@@ -137,7 +139,7 @@ def test_precision_follows_from_the_mix_and_its_bound_is_below_it(
 ) -> None:
     def share(hits: int, of: int) -> Share:
         lower, upper = clopper_pearson(hits, of)
-        return Share(hits, of, of, lower, upper)
+        return Share(hits, of, of, of, lower, upper)
 
     recall, false_merges = share(1000 - missed, 1000), share(false, pairs)
     precision = precision_of(recall, false_merges, Mix(10, same, different))

@@ -88,6 +88,49 @@ def test_the_pairs_to_look_at_come_as_a_file_that_can_be_imported() -> None:
     assert re.fullmatch(r"[0-9a-f]{64},[0-9a-f]{64},different,.*", lines[1])
 
 
+def test_of_all_copies_of_two_pictures_the_worst_is_shown_and_every_merged_pair_of_pictures_can_be_labelled() -> None:
+    originals = [picture(name) for name in names(9, held_out=True)]
+    originals = [resembling(made, originals[0]) for made in originals]  # all are merged
+    copies = [resembling(picture(made.name, "grey"), made) for made in originals]
+    pairs = [
+        pair(x, y, False, detail="nearest")
+        for i in range(9)
+        for j in range(i + 1, 9)
+        for x in (originals[i], copies[i])
+        for y in (originals[j], copies[j])
+    ]
+    corpus = labelled_corpus([*originals, *copies], pairs)
+    evaluation = evaluate(corpus, TALK_POLICY, "dhash-1", None)
+    confused, _ = worst_pairs(corpus, evaluation)
+    shown = [frozenset((judged.a.source, judged.b.source)) for judged in confused]
+    assert len(set(shown)) == len(shown) == MISTAKES_SHOWN
+    text = render_report(corpus, evaluation, REQUIRED, None, {})
+    (link,) = [a["href"] for tag, a in _Page(text).tags if tag == "a"]
+    rows = unquote(str(link).partition(",")[2]).splitlines()[1:]
+    assert len({frozenset(row.split(",")[:2]) for row in rows}) == len(rows) == 9 * 8 / 2
+
+
+def test_the_curve_to_choose_by_is_that_of_the_tuning_half_and_is_named() -> None:
+    text = page()
+    assert "no pairs for tuning" in text
+    assert "beside curve" not in text
+    corpus, _ = judged()
+    tuned = [picture(name) for name in names(2, held_out=False)]
+    both = labelled_corpus(
+        [*corpus.pictures, *tuned],
+        [
+            pair(*tuned, False),
+            *(
+                pair(corpus.pictures[a], corpus.pictures[b], bool(same), detail=str(detail))
+                for (a, b), same, detail in zip(corpus.pairs, corpus.same, corpus.details, strict=True)
+            ),
+        ],
+    )
+    text = render_report(both, evaluate(both, TALK_POLICY, "dhash-1", None), REQUIRED, None, {})
+    assert text.count("beside curve") == 2
+    assert "Dotted: the tuning half" in text
+
+
 def test_the_verdict_is_that_of_the_gate() -> None:
     assert "The gate is closed" in page()
     corpus, evaluation = judged()

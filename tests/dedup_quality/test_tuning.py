@@ -9,7 +9,7 @@ from image_assets.image_groups.certificate import Share
 
 
 def share(hits: int, pairs: int) -> Share:
-    return Share(hits, pairs, pairs, *clopper_pearson(hits, pairs))
+    return Share(hits, pairs, pairs, pairs, *clopper_pearson(hits, pairs))
 
 
 # Threshold, copies found of 1,000, different pairs merged of 100,000.
