@@ -101,5 +101,6 @@ def _on_the_curve(point: CurvePoint, mix: Mix | None) -> str:
     precision = "" if mix is None else f", precision at least {precision_of(recall, false, mix).lower:.3%}"
     return (
         f"threshold {point.threshold:<6g} recall {recall.rate:.2%} (at least {recall.lower:.2%}), false merges "
-        f"{false.hits:,} of {false.pairs:,} (at most {false.upper:.2g}){precision}"
+        f"{false.hits:,} of {false.pairs:,} (at most {false.upper:.2g}; {false.picture_pairs:,} pairs of pictures)"
+        f"{precision}"
     )
