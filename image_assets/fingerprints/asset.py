@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import dagster as dg
-from PIL import Image
 
 from image_assets.fingerprints.hashing import pack_hashes
 from image_assets.fingerprints.luma import pack_luma
 from image_assets.fingerprints.measuring import UnreadableImage, measure
 from image_assets.methods import Methods
 from image_assets.partitions import PARTNERS
+from image_assets.pillow_limits import trust_screened_files
 from image_assets.raw_images.asset import raw_images
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
 from resources.ledger import Ledger, images, tombstones
@@ -25,8 +25,7 @@ from resources.object_store import ObjectStore
 _PAGE = 200
 _THREADS = os.cpu_count() or 1
 
-# Only images within the user's `max_pixels` come here; Pillow's own limit must not second-guess it.
-Image.MAX_IMAGE_PIXELS = None
+trust_screened_files()
 
 
 @dg.asset(

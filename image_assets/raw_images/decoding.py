@@ -11,7 +11,16 @@ from collections.abc import Callable
 from io import BytesIO
 
 import simplejpeg
-from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, Jpeg2KImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    ExifTags,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from image_assets.raw_images.canvas import claimed_canvas
 from image_assets.raw_images.jpeg_scans import misses_scans
@@ -43,6 +52,8 @@ def configure_pillow() -> None:
     """Strict and single-threaded: truncated files and bombs are errors, the pool alone decides on parallelism."""
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    # One text may be as long as all together; the worker's memory is limited anyway.
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 

@@ -109,3 +109,14 @@ def test_a_critical_chunk_that_nobody_knows_is_corrupt() -> None:
     pixels = _pixels(_photograph())
     assert screen(_png(png_chunk(b"abCd", b"?"), pixels)).accepted
     assert screen(_png(png_chunk(b"ABCD", b"?"), pixels)).reason == "corrupt"
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_megabytes_of_metadata_are_no_reason_to_refuse_a_picture(kind: bytes) -> None:
+    metadata = png_chunk(kind, b"left by an editor\0\0" + zlib.compress(bytes(5_000_000)))
+    assert screen(_png(metadata, _pixels(_photograph()))).accepted
+
+
+def test_metadata_that_inflates_without_end_is_refused() -> None:
+    bomb = png_chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(30_000_000)))
+    assert screen(_png(*[bomb] * 3, _pixels(_photograph()))).reason == "corrupt"
