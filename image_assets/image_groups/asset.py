@@ -4,6 +4,8 @@ Belongs here: the asset and its gate. The rule is `similarity`, the groups are `
 are `decided`.
 """
 
+from collections.abc import Iterable, Iterator
+
 import dagster as dg
 import numpy as np
 
@@ -25,6 +27,7 @@ from resources.ledger.operations import POLICY_CERTIFIED, Gate, record_gate
 GATE = "every_image_grouped"
 _NOT_ASKED = "Not asked: the policy is not certified, so nothing is grouped by it."
 _HOTELS_A_BATCH = 500
+_IMAGES_A_BATCH = 20_000  # 2 kB each and their groups, some 60 MB; a hotel of more is a batch of its own
 
 
 @dg.asset(
@@ -95,12 +98,11 @@ def image_groups(
             )
         todo = grouping.ungrouped_hotels(run.connection, shard)
         run.expect(len(todo))
-        for start in range(0, len(todo), _HOTELS_A_BATCH):
-            hotels = todo[start : start + _HOTELS_A_BATCH]
+        for hotels in batches(todo):
             contents = grouping.hotel_contents(run.connection, shard, hotels, methods.fingerprint)
             # Groups of half the images would pass for the hotel's: it waits, and the gate below says so.
             complete = [hotel for hotel in contents if hotel.complete]
-            grouping.record_groups(run.connection, [_group_hotel(hotel, methods.policy) for hotel in complete])
+            grouping.record_groups(run.connection, [group_hotel(hotel, methods.policy) for hotel in complete])
             run.advance(len(hotels))
         counts = grouping.group_counts(run.connection, shard)
         ungrouped = grouping.ungrouped_images(run.connection, shard)
@@ -139,7 +141,23 @@ def image_groups(
         )
 
 
-def _group_hotel(hotel: HotelContents, policy: Policy) -> GroupedHotel:
+def batches(
+    hotels: Iterable[tuple[str, int]], most_hotels: int = _HOTELS_A_BATCH, most_images: int = _IMAGES_A_BATCH
+) -> Iterator[list[str]]:
+    """Hotels, given with their images, in the same order, as many at once as are read and written together."""
+    batch: list[str] = []
+    held = 0
+    for hotel_id, images in hotels:
+        if batch and (len(batch) == most_hotels or held + images > most_images):
+            yield batch
+            batch, held = [], 0
+        batch.append(hotel_id)
+        held += images
+    if batch:
+        yield batch
+
+
+def group_hotel(hotel: HotelContents, policy: Policy) -> GroupedHotel:
     """The image groups of one hotel, and what made them; its contents all have their fingerprint."""
     place = {sha256: index for index, sha256 in enumerate(hotel.sha256s)}
     decided = {(place[a], place[b]): same for a, b, same in hotel.decisions if {a, b} <= place.keys()}

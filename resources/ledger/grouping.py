@@ -20,17 +20,17 @@ BY_DECISION = "decision"
 """The rule of a link that people made."""
 
 
-def ungrouped_hotels(connection: Connection, shard: Shard) -> list[str]:
-    """Hotels of the shard whose image groups are not known for their present images and policy."""
-    rows = rows_of(
+def ungrouped_hotels(connection: Connection, shard: Shard) -> list[tuple[str, int]]:
+    """Hotels of the shard whose image groups are not known for their present images and policy, with how many catalogue
+    entries they have."""
+    return rows_of(
         connection,
-        f"""SELECT hotel_id {HOTELS} AND NOT EXISTS (
+        f"""SELECT hotel_id, images {HOTELS} AND NOT EXISTS (
                 SELECT FROM grouped_hotels AS done
                 WHERE done.hotel_id = hotel.hotel_id AND done.group_digest = {GROUP_DIGEST})
             ORDER BY hotel_id""",
         shard.parameters,
     )
-    return [row[0] for row in rows]
 
 
 @dataclass(frozen=True)

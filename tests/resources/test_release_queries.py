@@ -358,7 +358,7 @@ def test_groups_belong_to_what_they_were_made_of_though_the_release_is_loaded_ag
         load(connection, "r1", [("H1", "p", "1")], etag="e2")
         found = GroupedHotel("H1", read.group_digest, {"g1": read.sha256s}, [], ["g1"], [], 1, 0)
         grouping.record_groups(connection, [found])
-        assert grouping.ungrouped_hotels(connection, shard) == ["H1"]
+        assert grouping.ungrouped_hotels(connection, shard) == [("H1", 2)]
 
         (read,) = grouping.hotel_contents(connection, shard, ["H1"], METHOD)
         a, b = read.sha256s
