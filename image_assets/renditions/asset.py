@@ -153,8 +153,8 @@ def _claimed(connection: Connection, todo: list[Unrendered], recipes: tuple[Reci
     """The work, whose objects are kept from `image-assets gc` before it is begun."""
     for start in range(0, len(todo), _IMAGES_A_BATCH):
         page = [
-            Wanted(sha256, pixels, size, [recipes[number] for number in numbers])
-            for sha256, pixels, size, numbers in todo[start : start + _IMAGES_A_BATCH]
+            Wanted(sha256, size, [recipes[number] for number in numbers])
+            for sha256, size, numbers in todo[start : start + _IMAGES_A_BATCH]
         ]
         keys = [rendition_key(recipe, content.sha256) for content in page for recipe in content.recipes]
         tombstones.claim(connection, keys)

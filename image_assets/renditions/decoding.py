@@ -31,6 +31,17 @@ _LARGE_WEBP_PIXELS = 8_000_000
 
 _JPEG = ("JPEG", "MPO")  # MPO: what phones write is a JPEG with more pictures behind it
 
+# Bytes that a decoder holds for each pixel of the file, at the most that was measured (docs/renditions.md). Of an AVIF
+# the most is 10 bits without subsampling, which its opened file does not tell.
+_HELD_BYTES = {"AVIF": 12, "WEBP": 5}
+_HELD_BYTES_OTHERWISE = 4
+_SMALL_WEBP_HELD_BYTES = 16
+_COEFFICIENT_BYTES = 2  # of a progressive JPEG, for every sample of every component
+_WORKING_BYTES = 40_000_000  # whatever the size: canvases, encoders, the codecs' own
+
+# The pool of renderers decides on parallelism, and every thread of a decoder holds memory of its own.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
 
 @dataclass
 class Source:
@@ -83,6 +94,28 @@ def decoding_scale(size: Size, part: Size, target: Size) -> int:
     scaled_longest = longest * max(wanted / shown for wanted, shown in zip(target, part, strict=True))
     needed = max(_SMALLEST_DECODE, _DECODE_MARGIN * scaled_longest)
     return next(scale for scale in (8, 4, 2, 1) if scale == 1 or longest >= scale * needed)
+
+
+def memory_needed(source: Source, scale: int) -> int:
+    """Bytes that decoding a file `scale` times smaller and rendering it take at most, beside the file itself."""
+    pixels = source.stored[0] * source.stored[1]
+    if source.format in _JPEG:
+        held = _coefficients(source.opened) * _COEFFICIENT_BYTES
+    elif source.format == "WEBP" and pixels <= _LARGE_WEBP_PIXELS:
+        held = pixels * _SMALL_WEBP_HELD_BYTES
+    else:
+        held = pixels * _HELD_BYTES.get(source.format or "", _HELD_BYTES_OTHERWISE)
+    # The picture in sRGB, and once more when it is turned.
+    return held + 8 * pixels // scale**2 + _WORKING_BYTES
+
+
+def _coefficients(jpeg: Image.Image | None) -> int:
+    """How many coefficients a JPEG's decoder holds at once: all of a progressive one, next to none of others."""
+    if jpeg is None or not jpeg.info.get("progressive"):
+        return 0
+    components = [(across, down) for _, across, down, _ in getattr(jpeg, "layer", ())]
+    most = max((across for across, _ in components), default=1) * max((down for _, down in components), default=1)
+    return sum(jpeg.width * jpeg.height * across * down // most for across, down in components)
 
 
 def decode(source: Source, scale: int, background: Colour) -> Decoded:

@@ -3,9 +3,9 @@
 Belongs here: how much goes on at the same time. Does not belong here: the pixels (rendering), the store and the ledger
 (the asset hands `read` and `write` in).
 
-Three bounds keep memory flat: images that are read or rendered at the same time have together no more pixels and no
-more original bytes than a budget, or are one image; and rendered bytes wait for their upload in a budget of their own,
-at whose end rendering waits too.
+Three bounds keep memory flat: images that are read ahead have together no more original bytes than a budget, or are one
+image; images are rendered at the same time as far as what their decoders hold fits a budget, else one alone; and
+rendered bytes wait for their upload in a budget of their own, at whose end rendering waits too.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from image_assets.renditions.checking import flaw_of
 from image_assets.renditions.encoding import Rendition
 from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
-from image_assets.renditions.rendering import RenderingFailed, render
+from image_assets.renditions.rendering import RenderingFailed, memory_to_render, render
 from resources.ledger.rendering import RenditionRow
 
 RENDERERS = os.cpu_count() or 1
 UPLOADS = 32
-# One image of 50 megapixels, or 25 of two, for two processors.
-PIXELS_AT_ONCE = 25_000_000 * max(2, RENDERERS)
+# What one image of 50 megapixels takes, or two of 12, for two processors.
+MEMORY_AT_ONCE = 200_000_000 * max(2, RENDERERS)
 ORIGINAL_BYTES_AT_ONCE = 32 * 2**20 * max(2, RENDERERS)
 IMAGES_AT_ONCE = 16 * RENDERERS
 UPLOAD_BYTES_AT_ONCE = 64 * 2**20
@@ -34,10 +34,9 @@ UPLOAD_BYTES_AT_ONCE = 64 * 2**20
 
 @dataclass(frozen=True)
 class Wanted:
-    """A content (sha256 in hex), its size in pixels and bytes, and the recipes that are still to be made of it."""
+    """A content (sha256 in hex), its size in bytes, and the recipes that are still to be made of it."""
 
     sha256: str
-    pixels: int
     bytes: int
     recipes: Sequence[Recipe]
 
@@ -86,7 +85,7 @@ def made_of(
     key. Both are called from many threads; what else they raise comes out here. `wanted` is taken from as room comes
     free.
     """
-    uploading = ByteBudget(UPLOAD_BYTES_AT_ONCE)
+    uploading, decoding = ByteBudget(UPLOAD_BYTES_AT_ONCE), ByteBudget(MEMORY_AT_ONCE)
     window: deque[tuple[Wanted, Future[Made | tuple[list[RenditionRow], list[Future[None]]]]]] = deque()
 
     def upload(key: str, data: bytes) -> None:
@@ -97,11 +96,17 @@ def made_of(
 
     def make(content: Wanted, reading: Future[bytes]) -> Made | tuple[list[RenditionRow], list[Future[None]]]:
         try:
-            results = render(reading.result(), content.recipes)
-        except RenderingFailed as trouble:
-            return Made(content.sha256, failure=str(trouble))
+            data = reading.result()
         except FileNotFoundError:
             return Made(content.sha256, lost=True)
+        memory = memory_to_render(data, content.recipes)
+        decoding.take(memory)
+        try:
+            results = render(data, content.recipes)
+        except RenderingFailed as trouble:
+            return Made(content.sha256, failure=str(trouble))
+        finally:
+            decoding.give_back(memory)
         if flaw := _first_flaw(content.recipes, results):
             return Made(content.sha256, failure=flaw, flawed=True)
         stored, uploads = [], []
@@ -134,9 +139,7 @@ def made_of(
 
 def _fits(content: Wanted, others: Sequence[Wanted]) -> bool:
     return (
-        len(others) < IMAGES_AT_ONCE
-        and sum(other.pixels for other in others) + content.pixels <= PIXELS_AT_ONCE
-        and sum(other.bytes for other in others) + content.bytes <= ORIGINAL_BYTES_AT_ONCE
+        len(others) < IMAGES_AT_ONCE and sum(other.bytes for other in others) + content.bytes <= ORIGINAL_BYTES_AT_ONCE
     )
 
 

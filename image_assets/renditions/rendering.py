@@ -17,7 +17,7 @@ from typing import TypeVar
 from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from image_assets.renditions.colour import Colour
-from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, read_header
+from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, memory_needed, read_header
 from image_assets.renditions.encoding import Rendition, encoded
 from image_assets.renditions.placing import Size, fitted_size, part_shown, placed
 from image_assets.renditions.recipes import Recipe
@@ -60,6 +60,18 @@ def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     except Exception as error:
         raise RenderingFailed(_reason(error)) from error
     return {recipe.name: renditions[recipe.name] for recipe in recipes}
+
+
+def memory_to_render(data: bytes, recipes: Sequence[Recipe]) -> int:
+    """Bytes that `render` takes at most beside the file and the renditions, by the file's header; 0 without one."""
+    try:
+        source = read_header(data)
+        scales = [_decode_for(source, recipe)[0] for recipe in recipes]
+        return memory_needed(source, min(scales)) if scales else 0
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  rendering will tell what is wrong with the file
+        return 0
 
 
 def _decode_for(source: Source, recipe: Recipe) -> tuple[int, Colour]:

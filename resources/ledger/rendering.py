@@ -19,10 +19,9 @@ def count_published_contents(connection: Connection, shard: Shard) -> int:
 
 
 class Unrendered(NamedTuple):
-    """A content (sha256 in hex), its original's size in pixels and bytes, and the numbers of the recipes to make."""
+    """A content (sha256 in hex), its original's size in bytes, and the numbers of the recipes to make."""
 
     sha256: str
-    pixels: int
     bytes: int
     recipes: list[int]
 
@@ -36,8 +35,7 @@ def unrendered_contents(
     """
     rows = rows_of(
         connection,
-        f"""SELECT encode(sha256, 'hex'), coalesce(image.width::bigint * image.height, 0), coalesce(image.bytes, 0),
-                missing.recipes
+        f"""SELECT encode(sha256, 'hex'), coalesce(image.bytes, 0), missing.recipes
             FROM (SELECT sha256, array_agg(number::int - 1 ORDER BY number) AS recipes
                   FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
                   CROSS JOIN unnest(%(recipes)s::text[], %(digests)s::text[])

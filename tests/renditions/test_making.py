@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from pictures import drawn, jpeg
 
-from image_assets.renditions import Recipe, making
+from image_assets.renditions import Recipe, Rendition, making
 from image_assets.renditions.making import ByteBudget, Wanted, made_of
 
 RECIPES = [Recipe("small", 100, 100), Recipe("large", 400, 300)]
@@ -43,8 +43,8 @@ def name(number: int) -> str:
     return f"{number:064x}"
 
 
-def wanted(numbers: range, pixels: int = 640 * 480) -> list[Wanted]:
-    return [Wanted(name(number), pixels, 1000, RECIPES) for number in numbers]
+def wanted(numbers: range) -> list[Wanted]:
+    return [Wanted(name(number), 1000, RECIPES) for number in numbers]
 
 
 def test_results_come_in_order_with_all_their_objects_written_and_nothing_else() -> None:
@@ -95,25 +95,34 @@ def test_a_store_that_fails_ends_it_with_the_cause() -> None:
         list(made_of(wanted(range(5)), places.read, write))
 
 
-@pytest.mark.parametrize(("pixels", "at_once"), [(2_000_000, 25), (12_000_000, 4), (50_000_000, 1), (90_000_000, 1)])
-def test_the_larger_the_images_the_fewer_are_taken_at_once(
-    monkeypatch: pytest.MonkeyPatch, pixels: int, at_once: int
+@pytest.mark.parametrize(("room", "at_once"), [(2.0, 2), (1.9, 1), (1.0, 1), (0.5, 1)])
+def test_images_are_rendered_at_once_as_far_as_their_memory_allows(
+    monkeypatch: pytest.MonkeyPatch, room: float, at_once: int
 ) -> None:
-    monkeypatch.setattr(making, "PIXELS_AT_ONCE", 50_000_000)
-    monkeypatch.setattr(making, "IMAGES_AT_ONCE", 1000)
-    places = Places({name(number): jpeg(drawn(1)) for number in range(40)})
-    taken = 0
+    """`room`: for so many images. Each waits until as many go on as are expected."""
+    data = jpeg(drawn(1))
+    monkeypatch.setattr(making, "RENDERERS", 2)
+    monkeypatch.setattr(making, "MEMORY_AT_ONCE", int(room * making.memory_to_render(data, RECIPES)))
+    render, lock = making.render, threading.Lock()
+    going_on: list[int] = []
+    now = 0
+    both = threading.Barrier(at_once)
 
-    def counted() -> Iterator[Wanted]:
-        nonlocal taken
-        for content in wanted(range(40), pixels):
-            taken += 1
-            yield content
+    def counted(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
+        nonlocal now
+        with lock:
+            now += 1
+            going_on.append(now)
+        both.wait(30)
+        made = render(data, recipes)
+        with lock:
+            now -= 1
+        return made
 
-    results = made_of(counted(), places.read, places.write)
-    next(results)
-    assert taken == at_once + 1, "one more is at hand and waits for room"
-    results.close()
+    monkeypatch.setattr(making, "render", counted)
+    places = Places({name(number): data for number in range(6)})
+    assert len(list(made_of(wanted(range(6)), places.read, places.write))) == 6
+    assert max(going_on) == at_once
 
 
 def test_uploads_hold_rendering_back_when_their_budget_is_used_up() -> None:

@@ -1,4 +1,4 @@
-"""Memory: bounded, whatever the file. (How many images are rendered at once is `test_making`'s.)"""
+"""Memory: bounded, whatever the file, and known before. (What is done with that is `test_making`'s.)"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from image_files import png_chunk
 from PIL import Image
 from rendered_scenes import encoded, scene
@@ -22,6 +23,7 @@ import sys
 from pathlib import Path
 from PIL import Image
 from image_assets.renditions import load_recipes, render
+from image_assets.renditions.rendering import memory_to_render
 Image.MAX_IMAGE_PIXELS = None
 recipes = load_recipes(Path(sys.argv[2]))
 data = Path(sys.argv[1]).read_bytes()
@@ -32,7 +34,7 @@ def kilobytes(name):
 Path("/proc/self/clear_refs").write_text("5")  # the peak is that of the parent until it is reset
 before = kilobytes("VmRSS")
 render(data, recipes)
-print((kilobytes("VmHWM") - before) * 1024)
+print((kilobytes("VmHWM") - before) * 1024, memory_to_render(data, recipes))
 """
 
 
@@ -47,6 +49,13 @@ def sixteen_bit_png() -> bytes:
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 2, 0, 0, 0)
     chunks = [png_chunk(b"IHDR", header), png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def ten_bit_avif() -> bytes:
+    wide = pyvips.Image.new_from_array(np.asarray(large())).cast("ushort") * 257
+    wide = wide.cast("ushort").copy(interpretation="rgb16")
+    data: bytes = wide.heifsave_buffer(compression="av1", bitdepth=10, effort=0, subsample_mode="off")
+    return data
 
 
 def made(mode: str, format: str, **options: Any) -> Callable[[], bytes]:
@@ -67,17 +76,24 @@ FILES: dict[str, Callable[[], bytes]] = {
     "WebP": made("RGB", "WEBP", method=0),
     "lossless WebP": made("RGBA", "WEBP", lossless=True, method=0, quality=0),
     "AVIF": made("RGB", "AVIF", speed=10),
+    "AVIF 4:4:4": made("RGB", "AVIF", speed=10, subsampling="4:4:4"),
+    "AVIF of 10 bits": ten_bit_avif,
+    "progressive CMYK JPEG": made("CMYK", "JPEG", progressive=True),
 }
+# Their decoders hold more, whoever calls them: such an image is rendered alone.
+MORE = {"AVIF 4:4:4", "AVIF of 10 bits", "progressive CMYK JPEG"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", FILES)
-def test_fifty_megapixels_take_no_more_than_400_megabytes(kind: str, tmp_path: Path) -> None:
+def test_fifty_megapixels_take_no_more_than_400_megabytes_nor_than_was_foreseen(kind: str, tmp_path: Path) -> None:
     file, small = tmp_path / "large", tmp_path / "small"
     file.write_bytes(FILES[kind]())
     small.write_bytes(encoded(scene(), "JPEG"))
     recipes = Path(__file__).parents[2] / "renditions.yaml"
     arguments = [sys.executable, "-c", MEASURE, str(file), str(recipes), str(small)]
-    taken = int(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
-    print(f"{kind}: {taken / 1e6:.0f} MB")
-    assert 50e6 < taken < 400 * 1024 * 1024
+    printed = subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+    taken, foreseen = map(int, printed.split())
+    print(f"{kind}: {taken / 1e6:.0f} MB, foreseen {foreseen / 1e6:.0f} MB")
+    assert 50e6 < taken <= foreseen
+    assert taken < 400e6 or kind in MORE
