@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from aiohttp.abc import AbstractResolver
 
+from resources.image_fetcher.body_memory import BodyShare
 from resources.image_fetcher.host_report import HostReport
 from resources.image_fetcher.hosts import Host
 from resources.image_fetcher.image_urls import (
@@ -38,6 +39,7 @@ from resources.image_fetcher.one_attempt import (
     FetchLimits,
     Validators,
     ask_once,
+    body_memory,
     open_session,
     redirect_target,
 )
@@ -104,12 +106,14 @@ async def fetch_all(
     """
     headers = resolve_headers(settings)
     # No longer than one host's share of the connections: a slow taker is felt at once.
-    ended: asyncio.Queue[Fetched | None] = asyncio.Queue(settings.max_connections)
+    ended: asyncio.Queue[_Ended | None] = asyncio.Queue(settings.max_connections)
     fetching = _Fetching(settings, headers, limits or limits_of(settings), report or HostReport(), ended)
     running = asyncio.create_task(fetching.run(requests, names or SystemNames(), certificates))
     try:
-        while (fetched := await ended.get()) is not None:
-            yield fetched
+        while (one := await ended.get()) is not None:
+            if one.share is not None:
+                one.share.keep(0)
+            yield one.fetched
         await running
     finally:
         running.cancel()
@@ -132,6 +136,14 @@ def waiting_places(settings: PartnerSettings) -> int:
 
 def _connections(settings: PartnerSettings) -> int:
     return max(settings.max_connections_total, settings.max_connections)
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """An outcome on its way to the taker, and what its bytes have of the memory until they are his."""
+
+    fetched: Fetched
+    share: BodyShare | None
 
 
 @dataclass(frozen=True)
@@ -170,13 +182,14 @@ class _Fetching:
         headers: Mapping[str, str],
         limits: FetchLimits,
         report: HostReport,
-        ended: asyncio.Queue[Fetched | None],
+        ended: asyncio.Queue[_Ended | None],
     ) -> None:
         self._settings = settings
         self._headers = headers
         self._limits = limits
         self._report = report
         self._ended = ended
+        self._memory = body_memory(limits)
         self._loop = asyncio.get_running_loop()
         self._free = _connections(settings)
         self._places = asyncio.Semaphore(waiting_places(settings))
@@ -298,6 +311,7 @@ class _Fetching:
             {**own_headers, **wanted.request.validators.request_headers()},
             self._limits,
             wanted.seconds,
+            self._memory,
             obey_robots_tag=self._settings.obey_robots_tag,
             # The last of a host's line: with thousands of hosts, idle connections would use up all files.
             keep_alive=bool(line.waiting),
@@ -385,11 +399,12 @@ class _Fetching:
                 unchanged=answer.unchanged,
                 validators=answer.validators,
                 robots_tag=answer.robots_tag,
-            )
+            ),
+            answer.share,
         )
 
-    async def _hand_over(self, fetched: Fetched) -> None:
-        await self._ended.put(fetched)
+    async def _hand_over(self, fetched: Fetched, share: BodyShare | None = None) -> None:
+        await self._ended.put(_Ended(fetched, share))
         self._places.release()
         self._outstanding -= 1
         if self._drawn and not self._outstanding:

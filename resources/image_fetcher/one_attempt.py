@@ -20,6 +20,7 @@ import yarl
 from aiohttp.abc import AbstractResolver
 from aiohttp.connector import Connection
 
+from resources.image_fetcher.body_memory import FREE_BYTES, BodyMemory, BodyShare
 from resources.image_fetcher.content_encoding import decompressed
 from resources.image_fetcher.image_urls import ImageUrl, UrlRefused, check_allowed, parse_image_url
 from resources.image_fetcher.public_addresses import ForbiddenAddress, PublicResolver
@@ -33,6 +34,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Validators are sent back as they came; what is no plain ASCII, or longer, is not worth a request that is refused.
 _VALIDATOR = re.compile(r"[ -~]{1,256}")
 
+MakeRoom = Callable[[int], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class FetchLimits:
@@ -40,10 +43,12 @@ class FetchLimits:
 
     `backoff_seconds` is the pause after the first failed attempt and doubles with each. `circuit_failures` in a row
     open a host's circuit, `circuit_seconds` is the pause before its first probe. A host is given up that gives no good
-    answer, or asks for a pause, of more than `host_patience_seconds`.
+    answer, or asks for a pause, of more than `host_patience_seconds`. `large_bytes`: what all bodies above a MiB may
+    take of the memory together, and at least two of `max_bytes`.
     """
 
     max_bytes: int = 25_000_000
+    large_bytes: int = 128 * 2**20
     total_seconds: float = 30
     connect_seconds: float = 5
     stall_seconds: float = 10
@@ -76,6 +81,7 @@ class Answer:
     """How one request ended: `data`, `unchanged` or a `reason`. `url` is the address asked, without credentials.
 
     `latency`: seconds until the answer began, None where none did. `location`: the redirect's target, as sent.
+    `share` is what `data` has of the memory, to be given back by whoever hands the data on.
     """
 
     data: bytes | None
@@ -88,6 +94,12 @@ class Answer:
     unchanged: bool = False
     validators: Validators = NO_VALIDATORS
     robots_tag: str | None = None
+    share: BodyShare | None = None
+
+
+def body_memory(limits: FetchLimits) -> BodyMemory:
+    """The memory of large bodies. A compressed one has two lives at once, as sent and decompressed."""
+    return BodyMemory(max(limits.large_bytes, 2 * limits.max_bytes))
 
 
 def open_session(
@@ -182,6 +194,7 @@ async def ask_once(
     headers: Mapping[str, str],
     limits: FetchLimits,
     seconds: float,
+    memory: BodyMemory,
     *,
     obey_robots_tag: bool = False,
     keep_alive: bool = True,
@@ -189,22 +202,42 @@ async def ask_once(
     """One request, no redirect, within `seconds`. Whatever goes wrong on the way becomes a reason here.
 
     With `obey_robots_tag` a picture whose server opts out is not read. Without `keep_alive` the connection is closed.
+    Waiting for a share of `memory` is not the server's fault and not counted.
     """
     clock = asyncio.get_running_loop().time
     began = clock()
     latency = None
+    share = BodyShare(memory)
+    answer = None
     try:
         async with (
-            asyncio.timeout(seconds),
-            session.get(yarl.URL(url.text, encoded=True), headers=headers, allow_redirects=False) as response,
+            asyncio.timeout(seconds) as deadline,
+            session.get(_as_given(url), headers=headers, allow_redirects=False) as response,
         ):
             latency = clock() - began
-            answer = await _answer(response, url, limits, obey_robots_tag, conditional=_is_conditional(headers))
+
+            async def make_room(amount: int) -> None:
+                left = began + seconds - clock()
+                deadline.reschedule(None)
+                await share.take(amount)
+                deadline.reschedule(clock() + left)
+
+            conditional = _is_conditional(headers)
+            answer = await _answer(response, url, limits, obey_robots_tag, make_room, conditional=conditional)
             if not keep_alive:
                 response.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:
         answer = Answer(data=None, reason=_fault(error), status=None, url=url.text)
-    return replace(answer, latency=latency)
+    finally:
+        share.keep(len(answer.data) if answer is not None and answer.data is not None else 0)
+    return replace(answer, latency=latency, share=share)
+
+
+def _as_given(url: ImageUrl) -> yarl.URL:
+    """The URL to send, byte for byte: yarl would drop a `?` with nothing behind it, were it not part of the path."""
+    scheme, _, rest = url.text.partition("://")
+    authority, slash, target = rest.partition("/")
+    return yarl.URL.build(scheme=scheme, authority=authority, path=slash + target, encoded=True)
 
 
 def _is_conditional(headers: Mapping[str, str]) -> bool:
@@ -235,7 +268,13 @@ def _fault(error: Exception) -> str:
 
 
 async def _answer(
-    response: aiohttp.ClientResponse, url: ImageUrl, limits: FetchLimits, obey_robots_tag: bool, conditional: bool
+    response: aiohttp.ClientResponse,
+    url: ImageUrl,
+    limits: FetchLimits,
+    obey_robots_tag: bool,
+    make_room: MakeRoom,
+    *,
+    conditional: bool,
 ) -> Answer:
     status = response.status
     refusal = Answer(
@@ -259,7 +298,7 @@ async def _answer(
         return replace(refusal, reason="robots_tag")
     if (response.content_length or 0) > limits.max_bytes:
         return replace(refusal, reason="body_too_large")
-    body = await _body(response, limits.max_bytes)
+    body = await _body(response, limits.max_bytes, make_room)
     if body is None:
         return replace(refusal, reason="body_too_large")
     data, reason = decompressed(body, response.headers.getall("Content-Encoding", ()), limits.max_bytes)
@@ -273,8 +312,15 @@ def _validator(response: aiohttp.ClientResponse, name: str) -> str | None:
     return value if _VALIDATOR.fullmatch(value) else None
 
 
-async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
-    """The body as sent, or None as soon as it is larger than the cap. Raises the client's faults."""
+async def _body(response: aiohttp.ClientResponse, max_bytes: int, make_room: MakeRoom) -> bytes | None:
+    """The body as sent, or None as soon as it is larger than the cap. Raises the client's faults.
+
+    Before it is read beyond its free bytes there is room for all it may come to; of what is compressed none are free.
+    """
+    free, may_come_to = FREE_BYTES, response.content_length or max_bytes
+    if "Content-Encoding" in response.headers:
+        free, may_come_to = 0, may_come_to + max_bytes
+    has_room = False
     connection = response.connection
     measured = response.content_length is not None or "Transfer-Encoding" in response.headers
     protocol = None if measured or connection is None else connection.protocol
@@ -285,6 +331,9 @@ async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | Non
         size += len(chunk)
         if size > max_bytes:
             return None
+        if size > free and not has_room:
+            await make_room(may_come_to)
+            has_room = True
     # A body that ends with the connection looks whole to the client even when the connection broke.
     if protocol is not None and isinstance(protocol.exception(), aiohttp.ClientOSError):
         raise aiohttp.ClientPayloadError("the connection broke within the body")

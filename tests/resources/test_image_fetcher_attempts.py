@@ -54,7 +54,7 @@ async def answered(response: web.StreamResponse) -> web.StreamResponse:
 
 
 def test_the_server_sees_the_url_as_the_catalogue_has_it_and_an_honest_request() -> None:
-    paths = ("/a/../b//c;v=1?q=a+b%20c&x=%zz", "/Ünï/ø.jpg?ü=1#part", "/Ünï")
+    paths = ("/a/../b//c;v=1?q=a+b%20c&x=%zz", "/Ünï/ø.jpg?ü=1#part", "/Ünï", "/x?")
     seen: list[tuple[str, dict[str, str]]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -74,6 +74,7 @@ def test_the_server_sees_the_url_as_the_catalogue_has_it_and_an_honest_request()
         "/a/../b//c;v=1?q=a+b%20c&x=%zz",
         "/%C3%9Cn%C3%AF/%C3%B8.jpg?%C3%BC=1",
         "/%C3%9Cn%C3%AF",
+        "/x?",
     ]
     for _, headers in seen:
         assert headers["User-Agent"].startswith("image-assets/")
