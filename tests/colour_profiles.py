@@ -45,6 +45,7 @@ def _srgb_curve(value: Floats) -> Floats:
 SRGB = RGBSpace(((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)), _D65, _srgb_curve)
 ADOBE_RGB = RGBSpace(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), _D65, lambda value: value ** (563 / 256))
 DISPLAY_P3 = RGBSpace(((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), _D65, _srgb_curve)
+BT_2020 = RGBSpace(((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), _D65, _srgb_curve)
 PROPHOTO = RGBSpace(((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), D50, lambda value: value**1.8)
 
 

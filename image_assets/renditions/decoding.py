@@ -16,6 +16,7 @@ from PIL import AvifImagePlugin, Image
 
 from image_assets.renditions.attribution import Attribution, read_attribution
 from image_assets.renditions.colour import Colour, in_srgb
+from image_assets.renditions.declared_colours import profile_of
 from image_assets.renditions.placing import Size
 from image_assets.shown_pixels import exif_orientation, turned_upright
 
@@ -124,7 +125,7 @@ def decode(source: Source, scale: int, background: Colour) -> Decoded:
     Raises whatever Pillow's decoders raise at damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
     """
     image = source.take_image()
-    profile = image.info.get("icc_profile")
+    profile = profile_of(image, source.data)
     if source.format == "WEBP" and source.stored[0] * source.stored[1] > _LARGE_WEBP_PIXELS:
         pixels = _large_webp(source.data, scale)
     else:
@@ -134,7 +135,7 @@ def decode(source: Source, scale: int, background: Colour) -> Decoded:
         pixels.load()
     attribution = read_attribution(image)
     left = scale if pixels.size == source.stored else 1
-    rgb = in_srgb(pixels, profile if isinstance(profile, bytes) and profile else None, left, background)
+    rgb = in_srgb(pixels, profile, left, background)
     # The picture as it was stored makes room before another of its size is made.
     del image, pixels
     upright = turned_upright(rgb, source.orientation)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from colour_profiles import (
     ADOBE_RGB,
+    BT_2020,
     DISPLAY_P3,
     PROPHOTO,
     SRGB,
@@ -29,7 +31,7 @@ from colour_profiles import (
 )
 from image_files import png_chunk
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 from image_assets.renditions import Recipe, render
 
@@ -150,6 +152,76 @@ def test_grey_with_a_profile_of_its_own_is_converted() -> None:
     linear = np.repeat(stored[:, None] / 255, 3, axis=1)
     right = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     assert_seen_as(data, lab(SRGB, right))
+
+
+def with_chunks(png: bytes, chunks: dict[bytes, bytes]) -> bytes:
+    """A PNG with more chunks behind its header."""
+    return png[:33] + b"".join(png_chunk(kind, content) for kind, content in chunks.items()) + png[33:]
+
+
+def chromaticities(space: RGBSpace) -> bytes:
+    white = space.white / space.white.sum()
+    numbers = [white[0], white[1], *(value for primary in space.primaries for value in primary)]
+    return struct.pack(">8I", *(round(number * 100_000) for number in numbers))
+
+
+@pytest.mark.parametrize("space", [DISPLAY_P3, BT_2020, PROPHOTO], ids=["Display P3", "BT.2020", "ProPhoto"])
+def test_chromaticities_and_gamma_of_a_png_are_converted(space: RGBSpace) -> None:
+    curved = replace(space, decode=lambda value: value**1.8)
+    stored = in_space(curved)
+    chunks = {b"gAMA": struct.pack(">I", round(100_000 / 1.8)), b"cHRM": chromaticities(space)}
+    assert_seen_as(with_chunks(encoded(Image.fromarray(patches(stored))), chunks), lab(curved, stored / 255))
+
+
+def test_the_gamma_of_a_grey_png_is_converted() -> None:
+    stored = bytes_of(GREYS)
+    data = with_chunks(encoded(Image.fromarray(patches(stored)[..., 0])), {b"gAMA": struct.pack(">I", 100_000)})
+    linear = replace(SRGB, decode=lambda value: value)
+    assert_seen_as(data, lab(linear, np.repeat(stored[:, None] / 255, 3, axis=1)))
+
+
+@pytest.mark.parametrize(("space", "code"), [(DISPLAY_P3, 12), (BT_2020, 9), (SRGB, 1)])
+@pytest.mark.parametrize("format", ["PNG", "AVIF"])
+def test_code_points_of_a_png_and_an_avif_are_converted(space: RGBSpace, code: int, format: str) -> None:
+    picture = Image.fromarray(patches(in_space(space)))
+    if format == "PNG":
+        # They count more than an embedded profile.
+        plain = encoded(picture, icc_profile=rgb_profile(ADOBE_RGB))
+        data = with_chunks(plain, {b"cICP": bytes([code, 13, 0, 1])})
+    else:
+        plain = encoded(picture, "AVIF", quality=100, subsampling="4:4:4", speed=9)
+        data = plain.replace(b"colrnclx\0\x01\0\x0d", b"colrnclx" + struct.pack(">HH", code, 13))
+        assert code == 1 or data != plain
+    stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[SIDE // 2 :: SIDE, SIDE // 2 :: SIDE]
+    assert_seen_as(data, lab(space, stored.reshape(12, 3) / 255))
+
+
+def test_the_adobe_rgb_of_a_camera_without_a_profile_is_converted() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = 0xFFFF
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.IFD.Interop] = {ExifTags.Interop.InteropIndex: "R03"}
+    data = encoded(Image.fromarray(patches(in_space(ADOBE_RGB))), "JPEG", quality=98, subsampling=0, exif=exif)
+    stored = np.asarray(Image.open(io.BytesIO(data)))[SIDE // 2 :: SIDE, SIDE // 2 :: SIDE]
+    assert_seen_as(data, lab(ADOBE_RGB, stored.reshape(12, 3) / 255))
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        {b"gAMA": struct.pack(">I", 45_455)},
+        {b"gAMA": struct.pack(">I", 0)},
+        {b"gAMA": struct.pack(">I", 4_000_000_000)},
+        {b"cHRM": bytes(32)},
+        {b"cHRM": struct.pack(">8I", *[33_333] * 8)},
+        {b"cHRM": b"\xff" * 32},
+        {b"sRGB": b"\0", b"gAMA": struct.pack(">I", 100_000)},
+        {b"cICP": bytes([9, 16, 0, 1])},
+    ],
+    ids=["of sRGB", "0", "huge", "zeros", "one point", "noise", "beside sRGB", "HDR"],
+)
+def test_colours_that_are_srgb_or_cannot_be_are_left_as_they_are(chunks: dict[bytes, bytes]) -> None:
+    plain = encoded(Image.fromarray(patches(bytes_of(SRGB_COLOURS))))
+    assert render(with_chunks(plain, chunks), [EXACT]) == render(plain, [EXACT])
 
 
 def png16(values: NDArray[np.uint16], colour_type: int) -> bytes:
