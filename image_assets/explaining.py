@@ -138,7 +138,8 @@ def _picture(store: ObjectStore, sha256: str) -> Image.Image:
 def _link_line(link: LinkRow) -> str:
     window = "" if link.window is None else "  window " + " ".join(f"{side:.2f}" for side in link.window)
     mirrored = "  mirrored" if link.mirrored else ""
-    return f"{link.a[:_DIGITS]} = {link.b[:_DIGITS]}  {link.rule} {link.score:.3f}{window}{mirrored}"
+    score = f" {link.score:.3f}" if link.score else ""  # pictures that only people see as one have none
+    return f"{link.a[:_DIGITS]} = {link.b[:_DIGITS]}  {link.rule}{score}{window}{mirrored}"
 
 
 def _names(image: ShownImage) -> list[str]:

@@ -80,10 +80,10 @@ def _cut(side: Side) -> Image.Image:
 
 
 def _overview(side: Side) -> Image.Image:
-    """The whole image, small, the cut framed where it is not all of it."""
+    """The whole image, small, the cut framed where it is not all of it to the eye."""
     small = ImageOps.contain(side.image, _OVERVIEW)
-    if side.shared != WHOLE:
-        left, top, right, bottom = _box(side.shared, small.size)
+    left, top, right, bottom = _box(side.shared, small.size)
+    if right - left < small.width - 1 or bottom - top < small.height - 1:
         ImageDraw.Draw(small).rectangle((left, top, right - 1, bottom - 1), outline=_FRAME, width=2)
     return small
 

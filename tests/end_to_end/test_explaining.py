@@ -36,7 +36,7 @@ SHA256 = {name: hashlib.sha256(data).hexdigest() for name, data in DATA.items()}
 
 @pytest.fixture(scope="module")
 def world(postgres_url: str) -> Iterator[World]:
-    """One hotel with all the pictures; mirrored ones count, and somebody said that pool and garden are the same."""
+    """One hotel with all the pictures; mirrored ones count. People said: pool and garden are the same, and no scene."""
     with fresh_world(postgres_url) as world, partner_site() as site:
         policy = replace(ALIGNED_POLICY, mirrored=True)
         world.methods = replace(world.methods, recipes=world.methods.recipes[:1], policy=policy)
@@ -45,6 +45,7 @@ def world(postgres_url: str) -> Iterator[World]:
         world.release("r1", [("H1", "alpha", "1")])
         world.settle()
         decide(world.ledger, True, SHA256["pool"], SHA256["garden"], None)
+        decide(world.ledger, False, SHA256["pool"], SHA256["scene"], None)
         world.settle()
         yield world
 
@@ -71,8 +72,11 @@ def test_a_hotels_groups_are_told_with_the_links_that_made_them(world: World) ->
             assert link.rule == "aligned"
             assert link.mirrored == (SHA256["scene, mirrored"] in (link.a, link.b))
             assert link.score > world.methods.policy.threshold
-    a, b = sorted((short["pool"], short["garden"]))
-    assert lines[-2:] == ["decided by people", f"  same      {a} {b}"]
+    assert all("  PARTED: " in line for line in lines if line.startswith("image group "))
+    same, different = (" ".join(sorted((short["pool"], short[other]))) for other in ("garden", "scene"))
+    assert lines[-3] == "decided by people"
+    assert set(lines[-2:]) == {f"  same      {same}", f"  different {different}"}
+    assert f"    {same.replace(' ', ' = ')}  decision" in lines
     left_out = lines[lines.index("left out as placeholders (image-assets placeholders)") + 1]
     assert left_out.startswith(f"  {short['blank']}  alpha / 1  http://")
 
@@ -93,8 +97,8 @@ def test_the_summary_counts_what_made_the_groups(world: World) -> None:
     current = current_release(world.store)
     assert current is not None
     told = json.loads(world.store.get(current["summary"]))
-    assert (told["links"], told["decisions"], told["decisions_disobeyed"]) == (len(explained(world).links), 1, 0)
-    assert (told["weak_groups"], told["split_links"]) == (0, 0)
+    assert (told["links"], told["decisions"], told["decisions_disobeyed"]) == (len(explained(world).links), 2, 0)
+    assert (told["weak_groups"], told["parted_groups"], told["split_links"]) == (0, 2, 0)
 
 
 def test_what_cannot_be_explained_says_why(world: World) -> None:
