@@ -19,7 +19,7 @@ _DEFAULT_LIMITS = ScreeningLimits()
 def screen(data: bytes, limits: ScreeningLimits = _DEFAULT_LIMITS) -> Screening:
     """Judge the bytes of one file. Safe to call from many threads; blocks while all workers are busy.
 
-    Whatever the bytes are, there is a verdict, after at most twice `3 * decode_seconds + 3` seconds with a worker.
+    Whatever the bytes are, there is a verdict, after at most twice `10 * decode_seconds + 3` seconds with a worker.
     Animated files and JPEGs with several pictures (MPO) are judged by their first.
     Errors: DecoderUnavailable when this machine cannot run a worker at all; never for anything in `data`.
     """
