@@ -4,10 +4,12 @@ Belongs here: addresses that may be asked, requests, redirects, retries, limits.
 are (screening), where they are kept (the object store), or which images are pending (the ledger).
 """
 
-from resources.image_fetcher.fetching import Fetched, FetchRequest, fetch_all, limits_of, waiting_places
+from resources.image_fetcher.fetching import fetch_all, limits_of, waiting_places
 from resources.image_fetcher.host_report import HostReport
-from resources.image_fetcher.one_attempt import FetchLimits, Validators
+from resources.image_fetcher.limits import FetchLimits
+from resources.image_fetcher.one_attempt import Validators
 from resources.image_fetcher.reasons import FETCH_REASONS, FetchReason, reason_entry
+from resources.image_fetcher.request_and_outcome import Fetched, FetchRequest
 
 __all__ = [
     "FETCH_REASONS",

@@ -1,11 +1,10 @@
 """Many images of one partner at once: concurrency, pace, retries and back-pressure, host by host.
 
-Belongs here: when each request starts, what follows its answer, and in what the outcomes are handed over. Does not
-belong here: what happens within a request (one_attempt), and how a single host is to be treated (hosts).
+Belongs here: what follows an answer, and in what the outcomes are handed over. Does not belong here: what happens
+within a request (one_attempt), and which host is asked next (host_lines).
 
-Every host has a line of its own. A free connection goes to the host with the fewest requests in flight among those that
-may be asked now, so a slow host keeps its own images waiting and nobody else's. A failed attempt that deserves another
-goes back into its host's line after a pause, and a redirect into the line of the host it leads to.
+Every host has a line of its own. A failed attempt that deserves another goes back into its host's line after a pause,
+and a redirect into the line of the host it leads to.
 Outcomes go through a short queue, and a request keeps its connection until its outcome is handed over: a slow taker
 stops the requests, and no more bodies are in memory than there are connections and places in that queue.
 """
@@ -13,78 +12,40 @@ stops the requests, and no more bodies are in memory than there are connections 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
 import ssl
-from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aiohttp.abc import AbstractResolver
 
 from resources.image_fetcher.body_memory import BodyShare
+from resources.image_fetcher.client import open_session
+from resources.image_fetcher.host_lines import HostLines, Line, Try
 from resources.image_fetcher.host_report import HostReport
 from resources.image_fetcher.hosts import Host
 from resources.image_fetcher.image_urls import (
-    ImageUrl,
     UrlRefused,
     check_allowed,
     keeps_headers,
     parse_image_url,
     without_credentials,
 )
+from resources.image_fetcher.limits import FetchLimits
 from resources.image_fetcher.one_attempt import (
-    NO_VALIDATORS,
     Answer,
-    FetchLimits,
-    Validators,
     ask_once,
     body_memory,
-    open_session,
     redirect_target,
 )
 from resources.image_fetcher.reasons import reason_entry
+from resources.image_fetcher.request_and_outcome import Fetched, FetchRequest
 from resources.image_fetcher.system_names import SystemNames
 from resources.partners import PartnerSettings, resolve_headers
 
 # Requests drawn ahead or waiting for another attempt, per connection. They are small (no bodies), and enough of them
 # keeps the connections busy while a share of the partner's images is backing off.
 WAITING_PER_CONNECTION = 32
-# What is known of hosts without requests is kept for so many of them, longest unused out first.
-_IDLE_HOSTS = 1024
-
-
-@dataclass(frozen=True)
-class FetchRequest:
-    """An image to fetch; `key` is the caller's own and comes back unchanged.
-
-    With `validators` the image is known already, and is only sent again if it changed.
-    """
-
-    key: object
-    url: str
-    validators: Validators = NO_VALIDATORS
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """How one image ended: `data`, or `unchanged` since its validators were given, or a `reason` of FETCH_REASONS.
-
-    `final`: the reason is never tried again; else the attempts ran out, or the host was given up. `attempts` counts
-    those that sent a request. `url` is the address last asked (after redirects, without credentials), `status` its HTTP
-    status where one came, `validators` and `robots_tag` what it said with it.
-    """
-
-    key: object
-    data: bytes | None
-    reason: str | None
-    final: bool
-    attempts: int
-    status: int | None
-    url: str
-    unchanged: bool = False
-    validators: Validators = NO_VALIDATORS
-    robots_tag: str | None = None
 
 
 async def fetch_all(
@@ -146,33 +107,6 @@ class _Ended:
     share: BodyShare | None
 
 
-@dataclass(frozen=True)
-class _Try:
-    """The next request for an image: attempt `number`, at `url` after `redirects`, within `seconds`."""
-
-    request: FetchRequest
-    first: ImageUrl
-    url: ImageUrl
-    seconds: float
-    number: int = 1
-    redirects: int = 0
-
-
-@dataclass
-class _Line:
-    """A host and the tries that wait for it; `offered` names its only valid place in the heap of hosts."""
-
-    host: Host
-    waiting: deque[_Try] = field(default_factory=deque)
-    pausing: int = 0  # tries whose pause is not over
-    offered: int = -1
-    alarm: asyncio.TimerHandle | None = None
-
-    @property
-    def idle(self) -> bool:
-        return not (self.waiting or self.pausing or self.host.in_flight)
-
-
 class _Fetching:
     """The requests of one `fetch_all`: lines of hosts, and tasks for what is in flight."""
 
@@ -187,19 +121,14 @@ class _Fetching:
         self._settings = settings
         self._headers = headers
         self._limits = limits
-        self._report = report
         self._ended = ended
         self._memory = body_memory(limits)
         self._loop = asyncio.get_running_loop()
-        self._free = _connections(settings)
+        self._lines = HostLines(settings, limits, report, _connections(settings), self._start)
         self._places = asyncio.Semaphore(waiting_places(settings))
         self._outstanding = 0
         self._drawn = False
         self._done = asyncio.Event()
-        self._lines: dict[str, _Line] = {}
-        self._idle: OrderedDict[str, None] = OrderedDict()
-        self._offers: list[tuple[int, int, _Line]] = []  # (requests in flight, order, line)
-        self._offer_count = 0
 
     async def run(
         self,
@@ -228,10 +157,7 @@ class _Fetching:
             await self._ended.put(None)
             raise broken.exceptions[0] from broken
         finally:
-            for line in self._lines.values():
-                if line.alarm is not None:
-                    line.alarm.cancel()
-                self._report.add(line.host, self._loop.time())
+            self._lines.close()
         await self._ended.put(None)
 
     async def _take_in(self, request: FetchRequest) -> None:
@@ -243,11 +169,11 @@ class _Fetching:
                 Fetched(request.key, None, refused.reason, True, 0, None, without_credentials(request.url))
             )
             return
-        await self._queue(_Try(request, first=url, url=url, seconds=self._limits.total_seconds))
+        await self._queue(Try(request, first=url, url=url, seconds=self._limits.total_seconds))
 
-    async def _queue(self, wanted: _Try, *, first: bool = False) -> None:
+    async def _queue(self, wanted: Try, *, first: bool = False) -> None:
         """Put a try into its host's line; at a host that is given up it ends at once."""
-        line = self._line(wanted.url)
+        line = self._lines.line(wanted.url)
         if line.host.given_up(self._loop.time()):
             await self._give_up(line, wanted)
             return
@@ -255,54 +181,12 @@ class _Fetching:
             line.waiting.appendleft(wanted)
         else:
             line.waiting.append(wanted)
-        self._offer(line)
+        self._lines.offer(line)
 
-    def _line(self, url: ImageUrl) -> _Line:
-        bare = url.host.removesuffix(".")
-        name = bare if url.default_port else f"{bare}:{url.port}"
-        self._idle.pop(name, None)
-        line = self._lines.get(name)
-        if line is None:
-            host = Host(
-                name,
-                self._settings.max_connections,
-                self._settings.requests_per_second,
-                self._limits,
-                self._loop.time(),
-            )
-            line = self._lines[name] = _Line(host)
-        return line
+    def _start(self, line: Line, wanted: Try, now: float) -> None:
+        self._tasks.create_task(self._ask(line, wanted, now))
 
-    def _offer(self, line: _Line) -> None:
-        """Let the line compete for a connection as soon as its host may be asked."""
-        if line.alarm is not None:
-            line.alarm.cancel()
-            line.alarm = None
-        line.offered = -1
-        if not line.waiting or not line.host.has_room():
-            return
-        ready_at = line.host.ready_at()
-        if ready_at > self._loop.time():
-            line.alarm = self._loop.call_at(ready_at, self._offer, line)
-            return
-        self._offer_count += 1
-        line.offered = self._offer_count
-        heapq.heappush(self._offers, (line.host.in_flight, line.offered, line))
-        self._start()
-
-    def _start(self) -> None:
-        """Give the free connections to the hosts with the fewest requests in flight, in turn."""
-        while self._free and self._offers:
-            _, offered, line = heapq.heappop(self._offers)
-            if offered != line.offered:
-                continue
-            self._free -= 1
-            now = self._loop.time()
-            line.host.start(now)
-            self._tasks.create_task(self._ask(line, line.waiting.popleft(), now))
-            self._offer(line)
-
-    async def _ask(self, line: _Line, wanted: _Try, started: float) -> None:
+    async def _ask(self, line: Line, wanted: Try, started: float) -> None:
         """One request and what follows from it; its connection is free again when that is settled."""
         own_headers = self._headers if keeps_headers(wanted.first, wanted.url) else {}
         answer = await ask_once(
@@ -324,15 +208,12 @@ class _Fetching:
             else:
                 await self._settle(line, wanted, answer)
         finally:
-            line.host.end()
-            self._free += 1
+            self._lines.answered(line)
         if line.host.given_up(now):
             await self._drain(line)
-        self._offer(line)
-        self._start()
-        self._rest(line)
+        self._lines.go_on(line)
 
-    def _learn(self, host: Host, wanted: _Try, answer: Answer, now: float, started: float) -> None:
+    def _learn(self, host: Host, wanted: Try, answer: Answer, now: float, started: float) -> None:
         latency = answer.latency
         if latency is not None and (
             answer.reason == "http_429" or (answer.retry_after and answer.reason == "http_503")
@@ -343,7 +224,7 @@ class _Fetching:
         elif latency is not None:
             host.answered(now, started, latency, len(answer.data or b""))
 
-    async def _follow(self, wanted: _Try, answer: Answer, seconds: float) -> None:
+    async def _follow(self, wanted: Try, answer: Answer, seconds: float) -> None:
         try:
             target = redirect_target(answer, wanted.url, self._settings)
         except UrlRefused as refused:
@@ -355,7 +236,7 @@ class _Fetching:
             following = replace(wanted, url=target, seconds=max(seconds, 0.0), redirects=wanted.redirects + 1)
             await self._queue(following, first=True)
 
-    async def _settle(self, line: _Line, wanted: _Try, answer: Answer) -> None:
+    async def _settle(self, line: Line, wanted: Try, answer: Answer) -> None:
         """Hand the outcome over, or plan another attempt."""
         again = answer.reason is not None and not reason_entry(answer.reason).final
         if not again or wanted.number == self._limits.attempts:
@@ -365,20 +246,20 @@ class _Fetching:
         line.pausing += 1
         self._tasks.create_task(self._again(line, wanted, pause))
 
-    async def _again(self, after: _Line, wanted: _Try, pause: float) -> None:
+    async def _again(self, after: Line, wanted: Try, pause: float) -> None:
         """The next attempt, from the first URL on; jitter keeps a storm's victims from coming back together."""
         await asyncio.sleep(pause)
         after.pausing -= 1
-        self._rest(after)
+        self._lines.rest(after)
         seconds = self._limits.total_seconds
-        await self._queue(_Try(wanted.request, wanted.first, wanted.first, seconds, wanted.number + 1))
+        await self._queue(Try(wanted.request, wanted.first, wanted.first, seconds, wanted.number + 1))
 
-    async def _drain(self, line: _Line) -> None:
+    async def _drain(self, line: Line) -> None:
         """End the waiting images of a host that is given up."""
         while line.waiting and line.host.given_up(self._loop.time()):
             await self._give_up(line, line.waiting.popleft())
 
-    async def _give_up(self, line: _Line, wanted: _Try) -> None:
+    async def _give_up(self, line: Line, wanted: Try) -> None:
         line.host.counts.given_up += 1
         # Attempts that sent nothing do not count; a redirect was sent.
         attempts = wanted.number - 1 + (wanted.redirects > 0)
@@ -386,7 +267,7 @@ class _Fetching:
             Fetched(wanted.request.key, None, "host_unavailable", False, attempts, None, wanted.url.text)
         )
 
-    async def _end(self, wanted: _Try, answer: Answer) -> None:
+    async def _end(self, wanted: Try, answer: Answer) -> None:
         await self._hand_over(
             Fetched(
                 key=wanted.request.key,
@@ -409,16 +290,6 @@ class _Fetching:
         self._outstanding -= 1
         if self._drawn and not self._outstanding:
             self._done.set()
-
-    def _rest(self, line: _Line) -> None:
-        """Forget the hosts that were idle for longest."""
-        if not line.idle:
-            return
-        self._idle[line.host.name] = None
-        self._idle.move_to_end(line.host.name)
-        while len(self._idle) > _IDLE_HOSTS:
-            name, _ = self._idle.popitem(last=False)
-            self._report.add(self._lines.pop(name).host, self._loop.time())
 
 
 async def _each(requests: AsyncIterable[FetchRequest] | Iterable[FetchRequest]) -> AsyncIterator[FetchRequest]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from resources.image_fetcher.one_attempt import FetchLimits
+from resources.image_fetcher.limits import FetchLimits
 
 _FIRST_WINDOW = 4.0
 _LONGEST_SPACING = 10.0

@@ -1,14 +1,13 @@
 """One request for one image: its answer within the limits; the outcome is always a value.
 
-Belongs here: the client's session, the limits, which fault is which reason, where a redirect may lead. Does not belong
-here: requests after the first, concurrency and pace (fetching).
+Belongs here: reading the answer, which fault is which reason, where a redirect may lead. Does not belong here: the
+client's session (client), requests after the first, concurrency and pace (fetching).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,47 +16,20 @@ from urllib.parse import urljoin
 
 import aiohttp
 import yarl
-from aiohttp.abc import AbstractResolver
-from aiohttp.connector import Connection
 
 from resources.image_fetcher.body_memory import FREE_BYTES, BodyMemory, BodyShare
 from resources.image_fetcher.content_encoding import decompressed
 from resources.image_fetcher.image_urls import ImageUrl, UrlRefused, check_allowed, parse_image_url
-from resources.image_fetcher.public_addresses import ForbiddenAddress, PublicResolver
+from resources.image_fetcher.limits import FetchLimits
+from resources.image_fetcher.public_addresses import ForbiddenAddress
 from resources.image_fetcher.robots_tag import opt_out
 from resources.partners import PRODUCT, PartnerSettings
 
-# Idle connections are dropped before the 5 s after which common servers drop them, so that none dies in our hand.
-_KEEP_ALIVE_SECONDS = 4.0
-_READ_BUFFER = 2**18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Validators are sent back as they came; what is no plain ASCII, or longer, is not worth a request that is refused.
 _VALIDATOR = re.compile(r"[ -~]{1,256}")
 
 MakeRoom = Callable[[int], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class FetchLimits:
-    """The most an image and a host may cost. Times in seconds; `total_seconds` spans the redirects of one attempt.
-
-    `backoff_seconds` is the pause after the first failed attempt and doubles with each. `circuit_failures` in a row
-    open a host's circuit, `circuit_seconds` is the pause before its first probe. A host is given up that gives no good
-    answer, or asks for a pause, of more than `host_patience_seconds`. `large_bytes`: what all bodies above a MiB may
-    take of the memory together, and at least two of `max_bytes`.
-    """
-
-    max_bytes: int = 25_000_000
-    large_bytes: int = 128 * 2**20
-    total_seconds: float = 30
-    connect_seconds: float = 5
-    stall_seconds: float = 10
-    attempts: int = 3
-    backoff_seconds: float = 0.5
-    max_redirects: int = 3
-    circuit_failures: int = 10
-    circuit_seconds: float = 1
-    host_patience_seconds: float = 30
 
 
 @dataclass(frozen=True)
@@ -102,43 +74,6 @@ def body_memory(limits: FetchLimits) -> BodyMemory:
     return BodyMemory(max(limits.large_bytes, 2 * limits.max_bytes))
 
 
-def open_session(
-    settings: PartnerSettings,
-    limits: FetchLimits,
-    names: AbstractResolver,
-    *,
-    keep_alive: bool = True,
-    certificates: ssl.SSLContext | None = None,
-) -> aiohttp.ClientSession:
-    """A client that remembers nothing, obeys no proxy variables, and connects only to addresses that were checked.
-
-    `certificates` are trusted instead of the system's.
-    """
-    connector = aiohttp.TCPConnector(
-        resolver=PublicResolver(names, allow_private=settings.allow_private_addresses),
-        limit=0,  # requests in flight are counted by those who send them
-        force_close=not keep_alive,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS if keep_alive else None,
-        ssl=certificates or True,
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        # Decompression is ours, for its cap; images gain nothing from being compressed again, so we ask for none.
-        auto_decompress=False,
-        headers={
-            "User-Agent": settings.full_user_agent,
-            "Accept": "image/*, */*;q=0.5",
-            "Accept-Encoding": "identity",
-        },
-        timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_seconds, sock_read=limits.stall_seconds),
-        read_bufsize=_READ_BUFFER,
-        middlewares=(_sent_once,),
-        request_class=_Request,
-    )
-
-
 def redirect_target(answer: Answer, asked: ImageUrl, settings: PartnerSettings) -> ImageUrl:
     """Where a redirect leads: a new check, as of any URL. Raises UrlRefused."""
     try:
@@ -151,41 +86,6 @@ def redirect_target(answer: Answer, asked: ImageUrl, settings: PartnerSettings) 
         raise UrlRefused("bad_redirect") from error
     check_allowed(target, settings)
     return target
-
-
-class _ClosedWithoutAnswer(aiohttp.ClientError):
-    """The server took the request and closed the connection."""
-
-
-class _AnsweredUnasked(aiohttp.ClientError):
-    """A kept connection has brought more than the answer that was asked for; nothing was sent on it since."""
-
-
-class _Request(aiohttp.ClientRequest):
-    """A request that never takes what came on a kept connection before it was sent for its own answer.
-
-    Else every picture of that connection would be the one before, and be kept under the wrong URL.
-    """
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        if conn.protocol is None or conn.protocol.should_close:
-            raise _AnsweredUnasked
-        return await super().send(conn)
-
-
-async def _sent_once(
-    request: aiohttp.ClientRequest, send: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
-) -> aiohttp.ClientResponse:
-    """Keep the client from silently sending a request again: attempts are counted, and servers count them too."""
-    while True:
-        try:
-            return await send(request)
-        except _AnsweredUnasked:
-            continue  # that connection is closed now, and the next one may be new
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise _ClosedWithoutAnswer(str(error)) from error
 
 
 async def ask_once(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.image_fetcher.hosts import Host, HostCounts
-from resources.image_fetcher.one_attempt import FetchLimits
+from resources.image_fetcher.limits import FetchLimits
 
 LIMITS = FetchLimits()
 
