@@ -27,11 +27,14 @@ _COPIES_SHOWN = 3  # beneath a picture; further ones unfold
 
 @dataclass(frozen=True)
 class GalleryRendition:
-    """A rendition of a published picture: its key in the store and its size in pixels."""
+    """A rendition of a published picture: its recipe, key in the store, size in pixels and bytes, and format."""
 
+    recipe: str
     key: str
     width: int
     height: int
+    bytes: int
+    format: str
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def gallery_hotels(
     parts = [str(column) for column in priorities.columns if str(column).startswith("part_")]
     renditions_of: dict[str, list[GalleryRendition]] = {}
     for row in renditions.sort_values("recipe", kind="stable").to_dict("records"):
-        rendition = GalleryRendition(row["key"], row["width"], row["height"])
+        rendition = GalleryRendition(
+            row["recipe"], row["key"], row["width"], row["height"], row["bytes"], row["format"]
+        )
         renditions_of.setdefault(row["sha256"], []).append(rendition)
     copies_of: dict[tuple[str, str], list[GalleryCopy]] = {}
     for row in members.sort_values(["partner_id", "accommodation_id", "url"], kind="stable").to_dict("records"):
@@ -108,7 +113,8 @@ def render_gallery(
     """The page as HTML: the first `GALLERY_HOTELS` of `hotels`, without scripts or anything from elsewhere.
 
     `image_prefix` is the relative URL from the page to the root of the store. Copies that are published show a
-    rendition, the others their raw image (browsers recognise its format by its content).
+    rendition, the others their raw image (browsers recognise its format by its content). The contact sheet at the end
+    shows the first picture in all its renditions, from small to large.
     """
     return _template().render(
         release_id=release_id,
@@ -117,6 +123,7 @@ def render_gallery(
         prefix=image_prefix,
         copies_shown=_COPIES_SHOWN,
         worth_a_look=_worth_a_look(summary),
+        sheet=next((picture for hotel in hotels for picture in hotel.pictures if picture.renditions), None),
     )
 
 
@@ -141,8 +148,12 @@ def _store_url(prefix: str, key: str) -> str:
 
 def _nearest(picture: GalleryPicture, width: int) -> GalleryRendition | None:
     """The smallest rendition at least so wide, else the largest; None when there is none."""
-    by_size = sorted(picture.renditions, key=lambda rendition: (rendition.width, rendition.height, rendition.key))
+    by_size = _by_size(picture)
     return next((rendition for rendition in by_size if rendition.width >= width), by_size[-1] if by_size else None)
+
+
+def _by_size(picture: GalleryPicture) -> list[GalleryRendition]:
+    return sorted(picture.renditions, key=lambda rendition: (rendition.width, rendition.height, rendition.key))
 
 
 def _picture_key(picture: GalleryPicture) -> str:
@@ -197,6 +208,7 @@ def _template() -> jinja2.Template:
         picture_key=_picture_key,
         largest_key=_largest_key,
         thumbnail_key=_thumbnail_key,
+        by_size=_by_size,
         is_web_address=_is_web_address,
     )
     return environment.get_template("gallery.html.j2")

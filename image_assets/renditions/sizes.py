@@ -24,7 +24,7 @@ def jpeg_counterparts(recipes: Sequence[Recipe]) -> dict[str, str]:
 
 
 def _box(recipe: Recipe) -> object:
-    return recipe.width, recipe.height
+    return recipe.width, recipe.height, recipe.crop, recipe.enlarge
 
 
 def size_metadata(sizes: Iterable[RecipeSizes], recipes: Sequence[Recipe]) -> dict[str, int | float]:

@@ -24,7 +24,9 @@ from image_assets.image_release.summary import ReleaseSummary
 PUBLISHED, OTHER = 64 * "a", 64 * "b"
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 RENDITIONS = tuple(
-    GalleryRendition(f"renditions/{name}/aa/{PUBLISHED}-0123456789ab.jpg", width, width * 3 // 4)
+    GalleryRendition(
+        name, f"renditions/{name}/aa/{PUBLISHED}-0123456789ab.jpg", width, width * 3 // 4, 100 * width, "jpeg"
+    )
     for name, width in (("huge", 1920), ("card", 640), ("tiny", 75), ("thumbnail", 150))
 )
 
@@ -95,13 +97,31 @@ def test_pictures_stand_in_their_order_with_the_copies_they_stand_for() -> None:
     elements = Elements(render_gallery("2026-W45", [hotel], summary()))
     card, thumbnail = (f"../../../{RENDITIONS[index].key}" for index in (1, 3))
     raw = f"../../../raw/bb/{OTHER}"
-    assert elements.values("img", "src") == [card, thumbnail, raw, card, thumbnail, raw]
-    assert elements.values("img", "loading") == ["lazy"] * 6
+    assert elements.values("img", "src")[:6] == [card, thumbnail, raw, card, thumbnail, raw]
+    assert set(elements.values("img", "loading")) == {"lazy"}
     assert "bilbao-hot1" in elements.text
     assert elements.text.count("published") == 2
     assert "0.731" in elements.text
     assert elements.values("i", "style")[-2:] == ["width:90.0%", "width:25.0%"]
     assert "https://example.com/bbbb.jpg?a=1&b=2" in elements.values("a", "href")
+
+
+def test_the_contact_sheet_shows_the_first_picture_by_every_recipe_with_pixels_format_and_bytes() -> None:
+    hotels = [GalleryHotel("none", ()), GalleryHotel("bilbao-hot1", (picture(1), picture(2)))]
+    elements = Elements(render_gallery("2026-W45", hotels, summary()))
+    from_small_to_large = sorted(RENDITIONS, key=lambda rendition: rendition.width)
+    assert elements.values("img", "src")[-len(RENDITIONS) :] == [f"../../../{r.key}" for r in from_small_to_large]
+    assert elements.values("a", "href").count("#contact-sheet") == 1
+    text = " ".join(filter(None, elements.text))
+    for rendition in RENDITIONS:
+        kilobytes = (
+            f"{rendition.bytes / 1000:.0f} kB" if rendition.bytes >= 10_000 else f"{rendition.bytes / 1000:.1f} kB"
+        )
+        assert f"{rendition.recipe} {rendition.width} × {rendition.height} · jpeg · {kilobytes}" in text
+
+
+def test_without_a_picture_there_is_no_contact_sheet() -> None:
+    assert "contact-sheet" not in render_gallery("2026-W45", [GalleryHotel("none", ())], summary())
 
 
 def test_every_link_leads_to_a_file_of_the_store(tmp_path: Path) -> None:
@@ -139,7 +159,7 @@ def test_every_link_leads_to_a_file_of_the_store(tmp_path: Path) -> None:
 
 
 def test_keys_are_quoted_in_links() -> None:
-    odd = (GalleryRendition("renditions/ü%20 ?#&/x.jpg", 640, 480),)
+    odd = (GalleryRendition("odd", "renditions/ü%20 ?#&/x.jpg", 640, 480, 1, "jpeg"),)
     page = render_gallery("r", [GalleryHotel("h", (replace(picture(), renditions=odd),))], summary())
     assert 'src="../../../renditions/%C3%BC%2520%20%3F%23%26/x.jpg"' in page
 
@@ -150,7 +170,7 @@ def test_hostile_names_are_shown_as_text() -> None:
     elements = Elements(page)
     assert "script" not in {tag for tag, _ in elements.tags}
     assert not [name for _, attributes in elements.tags for name in attributes if name.startswith("on")]
-    assert len(elements.values("img", "src")) == 2
+    assert len(elements.values("img", "src")) == 2 + len(RENDITIONS)
     assert HOSTILE in "".join(elements.text)
 
 
@@ -177,7 +197,7 @@ def test_further_copies_unfold() -> None:
     copies = (copy(), *(copy(OTHER, accommodation=str(number)) for number in range(5)))
     elements = Elements(render_gallery("r", [GalleryHotel("h", (picture(1, copies),))], summary()))
     assert "3 more" in elements.text
-    assert len(elements.values("img", "src")) == 1 + len(copies)
+    assert len(elements.values("img", "src")) == 1 + len(copies) + len(RENDITIONS)
 
 
 def test_the_page_shows_the_first_hotels_and_says_so() -> None:
@@ -216,7 +236,7 @@ def test_hotels_are_gathered_from_the_manifests_tables() -> None:
     renditions = pd.DataFrame(
         [
             {"sha256": PUBLISHED, "recipe": each.key.split("/")[1], "key": each.key}
-            | {"width": each.width, "height": each.height, "bytes": 1, "format": "jpeg"}
+            | {"width": each.width, "height": each.height, "bytes": each.bytes, "format": each.format}
             for each in RENDITIONS
         ]
     )
