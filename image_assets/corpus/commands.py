@@ -146,8 +146,8 @@ def evaluate() -> None:
     confused = evaluated.certificate.confused_pictures
     if confused.hits:
         say(
-            f"{confused.hits:,} pairs of pictures are merged though they are labelled different: look at them in the "
-            "report, and import it where they are the same picture after all."
+            f"Merged though labelled different: {confused.hits:,} of {confused.pairs:,} pairs of pictures. Look at "
+            "them in the report, and correct the labels of those that are the same picture after all."
         )
     say(f"Report: {place}")
     if evaluated.problem:

@@ -23,7 +23,7 @@ from image_assets.dedup_quality.corpus import (
     picture_key,
 )
 from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma, unpack_luma
-from image_assets.image_groups.edits import EDITS, as_jpeg, edited
+from image_assets.image_groups.edits import EDITS, MIRRORED, as_jpeg, edited
 from image_assets.shown_pixels import exif_orientation, turned_upright
 
 SAME_HOTEL, NEAREST, ANY = "same hotel", "nearest", "at random"
@@ -161,10 +161,14 @@ def _edited_alike(
 def _with_copies(
     sources: Sequence[str], ranked: Sequence[tuple[int, int, str]], copies: Sequence[Copy], origin: str
 ) -> Iterator[LabelledPair]:
-    """The ranked pairs with copies in the places of originals; none twice."""
+    """The ranked pairs with copies in the places of originals; none twice.
+
+    No mirrored ones: where one hotel shows the mirror image of another one's picture, that would be the same again.
+    """
     copies_of: dict[str, list[str]] = {}
     for copy in copies:
-        copies_of.setdefault(copy.source, []).append(copy.key)
+        if copy.edit != MIRRORED:
+            copies_of.setdefault(copy.source, []).append(copy.key)
     seen: set[tuple[str, str]] = set()
     turn = 1
     while True:

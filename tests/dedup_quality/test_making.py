@@ -115,4 +115,6 @@ def test_few_pictures_are_paired_again_with_their_copies_and_no_pair_comes_twice
     copies = planned_copies([made.source for made in pictures], seed=1, pairs=100)
     pairs = different_pairs(pictures, copies, seed=1, origin="a test", pairs=400)
     assert len({(pair.a, pair.b) for pair in pairs}) == len(pairs) == 400
+    mirrored = {copy.key for copy in copies if copy.edit == MIRRORED}
+    assert mirrored.isdisjoint({end for pair in pairs for end in (pair.a, pair.b)})
     assert len(different_pairs(pictures, [], seed=1, origin="a test", pairs=400)) == 28 + 100
