@@ -193,9 +193,10 @@ def test_waiting_for_another_attempt_holds_no_connection() -> None:
 
 @pytest.mark.parametrize("connections", [1, 3, 8])
 def test_exactly_as_many_requests_as_allowed_are_in_flight(connections: int) -> None:
-    """After the first few, each request waits until as many as allowed are there: fewer would never end."""
+    """The last requests wait until as many as allowed are there: fewer would never end."""
     at_once = 0
     most = 0
+    first = connections * 5  # the host's window grows to its limit with these, also when the machine is slow at times
 
     async def scenario() -> dict[str, Fetched]:
         barrier = asyncio.Barrier(connections)
@@ -204,16 +205,17 @@ def test_exactly_as_many_requests_as_allowed_are_in_flight(connections: int) -> 
             nonlocal at_once, most
             at_once += 1
             most = max(most, at_once)
-            if int(request.path[1:]) >= connections:
+            if int(request.path[1:]) >= first:
                 await barrier.wait()
             at_once -= 1
             return web.Response(body=request.path.encode())
 
         async with serve(handler) as base:
-            return await everything([f"{base}/{i}" for i in range(connections * 4)], local(max_connections=connections))
+            urls = [f"{base}/{i}" for i in range(first + connections)]
+            return await everything(urls, local(max_connections=connections))
 
     fetched = asyncio.run(asyncio.wait_for(scenario(), 30))
-    assert len(fetched) == connections * 4
+    assert len(fetched) == first + connections
     assert most == connections
 
 
