@@ -62,7 +62,8 @@ def scaled(halvings: Halvings, part: Box, target: Size) -> Image.Image:
         width, height = images[steps].size
         half = (width + 1) // 2, (height + 1) // 2
         small = half[0] * part[2] < _MARGIN * target[0] or half[1] * part[3] < _MARGIN * target[1]
-        if small and (half, WHOLE) != (target, part):
+        # A halving that is just what is asked for is made; one pixel has none.
+        if (small and (half, WHOLE) != (target, part)) or half == (width, height):
             break
         if steps + 1 == len(images):
             images.append(_resized(halvings, steps, WHOLE, half, halving=True))

@@ -40,6 +40,13 @@ def test_sizes_come_out_alike_whatever_was_scaled_before() -> None:
         assert scaled(together, WHOLE, target) == scaled(halvings(image), WHOLE, target)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (3, 1), (1, 900)])
+def test_the_smallest_pictures_are_scaled(size: tuple[int, int]) -> None:
+    image = Image.new("RGB", size, (10, 20, 30))
+    for target in (size, (1, 1), (5, 7)):
+        assert scaled(halvings(image), WHOLE, target).tobytes() == bytes([10, 20, 30]) * (target[0] * target[1])
+
+
 def test_the_picture_stays_as_it_is() -> None:
     image = scene(300, 200)
     before = image.tobytes()
