@@ -67,7 +67,7 @@ def find_wholes(
     """The groups of as many images as there are ranks, given every pair that is alike; see the module.
 
     ranks: where each image stands in an order that depends on the images alone; it decides between equal scores.
-    pairs: (m, 2) indices, the first the smaller one, each pair once. scores: (m,). Takes some 100 bytes a pair; time
+    pairs: (m, 2) indices, the first the smaller one, each pair once. scores: (m,). Takes some 150 bytes a pair; time
     grows with the pairs, but those inside what is joined already cost next to nothing.
     """
     images = len(ranks)
