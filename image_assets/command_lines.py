@@ -22,6 +22,7 @@ def say(line: str) -> None:
 def clear_messages() -> Iterator[None]:
     """Users' mistakes and missing parts end in one message, not in a traceback."""
     import psycopg
+    from dagster_postgres.utils import DagsterPostgresException
     from obstore.exceptions import BaseError as ObjectStoreError
     from sqlalchemy.exc import DBAPIError
 
@@ -55,8 +56,9 @@ def clear_messages() -> Iterator[None]:
         UnreadablePairs,
     ) as error:
         raise click.ClickException(str(error)) from error
-    except (psycopg.OperationalError, DBAPIError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
+    except (psycopg.OperationalError, DBAPIError, DagsterPostgresException) as error:
+        fault = error.__cause__ if isinstance(error, DagsterPostgresException) else error
+        cause = fault.orig if isinstance(fault, DBAPIError) else fault
         raise _told(f"the database: {cause}") from error
     except ObjectStoreError as error:
         raise _told(f"the store: {store_fault(error)}") from error
