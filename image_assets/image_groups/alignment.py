@@ -7,12 +7,18 @@ Three steps for a pair:
 2. Alignment: the best candidates are refined to the affine map, with gain and offset, that leaves the smallest weighted
    squares (Lucas and Kanade, "An iterative image registration technique", IJCAI 1981; weights that are set anew in each
    step forgive what does not fit). First on the details, which are small beside a banner, then on the brightness.
-3. Agreement: both pictures are read at the same 32 x 32 places of what they share. Details are the brightness less its
-   mean in the neighbourhood, by their mean size in the neighbourhood, so that a faint pattern counts as much as an
-   edge: any two photographs of pale ceilings and dark floors agree in brightness, and all sea views in their horizon,
-   but hardly any two in their details. The fifth of the blocks whose brightness fits worst is left out, for a
-   watermark, a banner or a badge covers a part of a copy. The score is the correlation of the details that are left,
-   lowered where there are few of them or the ground is plain (logos, floor plans).
+3. Agreement: both pictures are read at the same 32 x 32 places of what they share, and only the blocks count in which
+   the brightness of either changes in two directions (Shi and Tomasi, "Good features to track", CVPR 1994). Details are
+   the brightness less its means in the row, the column and the square around a place, by their mean size in the
+   neighbourhood, so that a faint pattern counts as much as an edge. Ramps, horizons, the edges of walls and boards and
+   lines of writing as such leave none: any two photographs of pale ceilings agree in brightness, all sea views in their
+   horizon and all word marks in their line, but hardly any two in what is left. The fifth of the blocks whose brightness
+   fits worst is left out, for a watermark, a banner or a badge covers a part of a copy. The score is the correlation of
+   the details that are left, lowered where there are few of them or the ground is plain (logos, floor plans).
+
+Pictures without such blocks (cloudless skies, calm seas, bare walls) can be known by their brightness alone, and that is
+the same in very many pictures. They are the same only when it agrees everywhere, as it stands, within the noise of
+re-encoding: a copy that is cut, brighter or covered is not found.
 
 A border of one grey takes no part in the details. A pair is computed in an order that depends on its thumbnails alone,
 so both orders give the same score.
@@ -62,19 +68,21 @@ class Pictures:
 def describe(luma: NDArray[np.uint8], mirrored: bool = False) -> Pictures:
     """Prepare thumbnails, (n, 40, 40) uint8, for `align_pairs`; 30 kB a picture, twice that for mirrored ones."""
     luma = np.ascontiguousarray(luma)
-    smooth = _averaged(luma.astype(np.float32), 1)
     frames = _inside_borders(luma)
+    smooth = _averaged(_continued(luma.astype(np.float32), frames, 1), 1)
     place = np.arange(LUMA_SIDE)
     columns = (place >= frames[:, 0, None]) & (place < frames[:, 2, None])
     rows = (place >= frames[:, 1, None]) & (place < frames[:, 3, None])
     shown = (rows[:, :, None] & columns[:, None, :]).astype(np.float32)
+    details = (smooth - _averaged(_continued(smooth, frames, _REACH), _REACH)) * shown
     # Means of what is shown only: a border takes no part in its neighbours' details.
-    share = np.maximum(_averaged(shown, _REACH), np.float32(1e-3))
-    details = (smooth - _averaged(smooth * shown, _REACH) / share) * shown
+    around = ((0, 0), (_REACH, _REACH), (_REACH, _REACH))
+    share = np.maximum(_averaged(np.pad(shown, around), _REACH), np.float32(1e-3))
+    spread = _averaged(np.pad(np.abs(details), around), _REACH) / share
     return Pictures(
         luma=luma,
         smooth=smooth,
-        details=(details / (_averaged(np.abs(details).astype(np.float32), _REACH) / share + _NOISE)).astype(np.float32),
+        details=(details / (spread + _NOISE)).astype(np.float32),
         hashes=window_hashes(luma),
         frames=frames,
         mirrored=describe(luma[:, :, ::-1]) if mirrored else None,
@@ -97,14 +105,22 @@ def _inside_borders(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     return frames
 
 
-def _averaged(images: Floats, reach: int) -> Floats:
-    """Weighted means of the neighbours up to `reach` pixels away, the weights falling evenly; edges are repeated."""
+def _continued(images: Floats, frames: NDArray[np.float64], reach: int) -> Floats:
+    """What is in the frames, and beyond each edge as it rises towards it: the mean of an even ramp is the ramp."""
+    place = np.arange(-reach, LUMA_SIDE + reach)
+    for axis, (first, last) in ((1, (1, 3)), (2, (0, 2))):
+        edges = np.clip(place, frames[:, first, None], frames[:, last, None] - 1).astype(np.int64)
+        opposite = np.clip(2 * edges - place, 0, LUMA_SIDE - 1)
+        edges, opposite = (np.expand_dims(each, 3 - axis) for each in (edges, opposite))
+        images = 2 * np.take_along_axis(images, edges, axis) - np.take_along_axis(images, opposite, axis)
+    return images
+
+
+def _averaged(padded: Floats, reach: int) -> Floats:
+    """Weighted means of the neighbours up to `reach` pixels away, the weights falling evenly; (n, 40, 40)."""
     weights = np.concatenate([np.arange(1, reach + 2), np.arange(reach, 0, -1)]).astype(np.float32) / (reach + 1) ** 2
-    side = images.shape[1]
-    padded = np.pad(images, ((0, 0), (reach, reach), (0, 0)), mode="edge")
-    down = sum(weight * padded[:, shift : shift + side] for shift, weight in enumerate(weights))
-    padded = np.pad(down, ((0, 0), (0, 0), (reach, reach)), mode="edge")
-    across: Floats = sum(weight * padded[:, :, shift : shift + side] for shift, weight in enumerate(weights))
+    down = sum(weight * padded[:, shift : shift + LUMA_SIDE] for shift, weight in enumerate(weights))
+    across: Floats = sum(weight * down[:, :, shift : shift + LUMA_SIDE] for shift, weight in enumerate(weights))
     return across
 
 

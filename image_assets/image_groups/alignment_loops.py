@@ -46,24 +46,28 @@ _SKEW = 0.08  # of the scale
 _LONGEST = 2.0  # pixels of a step
 _LEAST_GAIN = 0.02
 _DETAIL_FLOOR, _GREY_FLOOR = 0.02, 0.5  # added to what a node may be off without losing weight
-_SCALES = (0.45, 2.25)  # of a side; a cut or a border of half the picture
+_SCALES = (0.4, 2.5)  # of a side; a cut or a border of half the picture
 _SHEAR = 0.15  # 5 degrees of rotation, and the stretch to a square
+
+# Pictures without details.
+_EQUAL_BLOCK = 5  # pixels
+_UNLIKE = 3.0  # grey values that a block differs by; its copy at JPEG 30 by up to 1.5
 
 # Agreement.
 _EDGE = 1.0  # pixels beside the shared part, into which its surroundings have run
-_SMALLEST = 16.0  # pixels of a side of the shared part
+_SMALLEST = 12.0  # pixels of a side of the shared part
 _PLACES = 32  # a side, at which both pictures are read
 _BLOCK = 4  # places; a side of what is forgiven or not
 _BLOCKS = _PLACES // _BLOCK
-_REACH = 2  # places around one, whose mean is taken off
-_SPREAD_REACH = 3  # places around one, whose mean detail it is measured by
+_REACH = 3  # places around one, whose mean is taken off
+_SPREAD_REACH = 4  # places around one, whose mean detail it is measured by
 _NOISE = 1.5  # grey values; details below are noise
-_INFORMATIVE = 0.3  # mean size of the details of a block that says anything
+_TURNING = 1.0  # grey values a place, in the direction in which a block that says anything changes less
 _FORGIVEN = 5  # one block of so many
 _FITS = 2
-_FEW_BLOCKS = 4.0
+_FEW_BLOCKS = 8.0
 _PLAIN_SHARE = 0.45
-_PLAIN_WEIGHT = 3.0
+_PLAIN_WEIGHT = 4.0
 
 
 def _read_between(image: Floats, x: float, y: float) -> float:
@@ -294,8 +298,11 @@ def _refine_warp(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: War
 _refine = compiled(_refine_warp)
 
 
-def _neighbourhood_means(values: Places, shown: Shown, reach: int) -> Places:
-    """The means of the shown values up to `reach` places away, from sums over all above and left of a place."""
+def _neighbourhood_means(values: Places, shown: Shown, reach_y: int, reach_x: int, symmetric: bool) -> Places:
+    """The means of the shown values up to `reach` places away, from sums over all above and left of a place.
+
+    symmetric: as many places on either side, so fewer near an edge: the mean of an even ramp is the value itself.
+    """
     sums = np.zeros((_PLACES + 1, _PLACES + 1))
     counts = np.zeros((_PLACES + 1, _PLACES + 1))
     for y in range(_PLACES):
@@ -308,9 +315,11 @@ def _neighbourhood_means(values: Places, shown: Shown, reach: int) -> Places:
             counts[y + 1, x + 1] = counts[y, x + 1] + seen
     means = np.zeros((_PLACES, _PLACES))
     for y in range(_PLACES):
-        top, bottom = max(0, y - reach), min(_PLACES, y + reach + 1)
+        up = min(reach_y, y, _PLACES - 1 - y) if symmetric else reach_y
+        top, bottom = max(0, y - up), min(_PLACES, y + up + 1)
         for x in range(_PLACES):
-            left, right = max(0, x - reach), min(_PLACES, x + reach + 1)
+            aside = min(reach_x, x, _PLACES - 1 - x) if symmetric else reach_x
+            left, right = max(0, x - aside), min(_PLACES, x + aside + 1)
             count = counts[bottom, right] - counts[top, right] - counts[bottom, left] + counts[top, left]
             if count > 0:
                 means[y, x] = (sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / count
@@ -321,8 +330,10 @@ _means = compiled(_neighbourhood_means)
 
 
 def _even_details(values: Places, shown: Shown) -> Places:
-    details = values - _means(values, shown, _REACH)
-    evened: Places = details / (_means(np.abs(details), shown, _SPREAD_REACH) + _NOISE)
+    """What neither rows nor columns nor ramps explain, by its mean size in the neighbourhood."""
+    details = values - _means(values, shown, 0, _REACH, True) - _means(values, shown, _REACH, 0, True)
+    details += _means(values, shown, _REACH, _REACH, True)
+    evened: Places = details / (_means(np.abs(details), shown, _SPREAD_REACH, _SPREAD_REACH, False) + _NOISE)
     return evened
 
 
@@ -382,19 +393,25 @@ def _plain_share(luma: Luma, left: float, top: float, right: float, bottom: floa
 _plain = compiled(_plain_share)
 
 
-def _informative_blocks(a: Places, b: Places) -> int:
-    """Blocks where at least one picture has details."""
-    found = 0
-    for y in range(0, _PLACES, _BLOCK):
-        for x in range(0, _PLACES, _BLOCK):
-            size_a = np.abs(a[y : y + _BLOCK, x : x + _BLOCK]).sum()
-            size_b = np.abs(b[y : y + _BLOCK, x : x + _BLOCK]).sum()
-            if max(size_a, size_b) > _INFORMATIVE * _BLOCK * _BLOCK:
-                found += 1
-    return found
+def _mark_corners(values: Places, shown: Shown, corners: Shown) -> None:
+    """Mark the blocks in which the brightness changes in two directions: the smaller eigenvalue of their gradients."""
+    for block in range(_BLOCKS * _BLOCKS):
+        top, left = block // _BLOCKS * _BLOCK, block % _BLOCKS * _BLOCK
+        across, down, both, places = 0.0, 0.0, 0.0, 0
+        for y in range(max(1, top), min(_PLACES - 1, top + _BLOCK)):
+            for x in range(max(1, left), min(_PLACES - 1, left + _BLOCK)):
+                if shown[y, x]:
+                    dx, dy = (values[y, x + 1] - values[y, x - 1]) / 2, (values[y + 1, x] - values[y - 1, x]) / 2
+                    across += dx * dx
+                    down += dy * dy
+                    both += dx * dy
+                    places += 1
+        weaker = (across + down) / 2 - np.sqrt((across - down) ** 2 / 4 + both * both)
+        if weaker > _TURNING**2 * places:
+            corners[top : top + _BLOCK, left : left + _BLOCK] = True
 
 
-_informative = compiled(_informative_blocks)
+_corners = compiled(_mark_corners)
 
 
 def _without_worst(a: Places, b: Places, shown: Shown, forgiven: int) -> Shown:
@@ -447,10 +464,14 @@ def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame,
             warp[3] + warp[5] * bottom,
         ),
     )
-    informative = _informative(details_a, details_b)
+    corners = np.zeros((_PLACES, _PLACES), dtype=np.bool_)
+    _corners(mine, shown, corners)
+    _corners(theirs, shown, corners)
+    informative = corners.sum() // _BLOCK**2
     # On a plain ground (logos, plans) the few lines are all there is: none of them is forgiven.
     forgiven = informative // _FORGIVEN if plain < _PLAIN_SHARE else 0
-    kept = _without(mine, theirs, shown, forgiven) if forgiven > 0 else shown
+    told = shown & corners
+    kept = _without(mine, theirs, told, forgiven) if forgiven > 0 else told
     misfit = 1.0 - _correlate(details_a, details_b, kept)
     # Little that agrees proves little: such pictures must agree better.
     misfit *= 1.0 + _FEW_BLOCKS / max(1, informative)
@@ -460,6 +481,25 @@ def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame,
 
 
 agreement = compiled(_agreement)
+
+
+def _nearly_equal(a: Floats, b: Floats) -> float:
+    """A score from the largest mean difference of a block, without gain, offset or warp."""
+    largest = 0.0
+    for block in range((LUMA_SIDE // _EQUAL_BLOCK) ** 2):
+        top = block // (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
+        left = block % (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
+        total = 0.0
+        for y in range(top, top + _EQUAL_BLOCK):
+            for x in range(left, left + _EQUAL_BLOCK):
+                total += abs(a[y, x] - b[y, x])
+        largest = max(largest, total / _EQUAL_BLOCK**2)
+        if largest > _UNLIKE:
+            return 0.0
+    return 1.0 - largest / _UNLIKE
+
+
+_equal = compiled(_nearly_equal)
 
 
 def _compare_pair(
@@ -476,10 +516,12 @@ def _compare_pair(
     if _framed(frame_a) or _framed(frame_b):
         _lay_frame(frame_a, frame_b, seeds[found])
         found += 1
+    best = _equal(smooth_a, smooth_b)
+    if best > 0:
+        _lay_window(lists[0], 0, 0, warp)
     agreements = np.empty(found)
     for seed in range(found):
         agreements[seed] = _coarse(details_a, details_b, frame_a, frame_b, seeds[seed])
-    best = 0.0
     tried = np.empty(6)
     for _ in range(min(found, _REFINED)):
         seed = int(np.argmax(agreements))
