@@ -42,6 +42,7 @@ from image_assets.image_groups.windows import PROBES, SPANS, window_hashes
 _REACH = 4  # pixels around one, whose mean is taken off and whose mean detail it is measured by
 _NOISE = np.float32(2.0)  # grey values; details below are noise
 _BORDER_RANGE = 4  # grey values that a border differs in
+_LEAST_UNLIKE = 0.25  # of the line inside a border
 _LEAST_INSIDE = 16  # pixels
 
 
@@ -97,7 +98,11 @@ def _inside_borders(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
         for side, edge in ((axis, lines), (axis + 2, lines[:, ::-1])):
             plain = np.abs(edge - edge[:, :1, :1]).max(axis=2) <= _BORDER_RANGE
             width = plain.cumprod(axis=1).sum(axis=1)
-            width = np.where(width > 0, width + 1, 0)
+            # A picture differs from its border along the line where it begins; of a name on a ground, a few places do.
+            begins = np.minimum(width + 1, LUMA_SIDE - 1)[:, None, None]
+            first_line = np.take_along_axis(edge, begins, axis=1)[:, 0]
+            unlike = (np.abs(first_line - edge[:, 0, :1]) > _BORDER_RANGE).mean(axis=1) >= _LEAST_UNLIKE
+            width = np.where((width > 0) & unlike, width + 1, 0)
             frames[:, side] = width if side == axis else LUMA_SIDE - width
         # Hardly anything is left: the ground of a drawing, not a border.
         little = frames[:, axis + 2] - frames[:, axis] < _LEAST_INSIDE

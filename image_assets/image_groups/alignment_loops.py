@@ -51,7 +51,7 @@ _SHEAR = 0.15  # 5 degrees of rotation, and the stretch to a square
 
 # Pictures without details.
 _EQUAL_BLOCK = 5  # pixels
-_UNLIKE = 3.0  # grey values that a block differs by; its copy at JPEG 30 by up to 1.5
+_UNLIKE = 4.0  # grey values that a block differs by, where the score is 0; that of a copy at JPEG 30 by up to 1.6
 
 # Agreement.
 _EDGE = 1.0  # pixels beside the shared part, into which its surroundings have run
@@ -483,16 +483,16 @@ def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame,
 agreement = compiled(_agreement)
 
 
-def _nearly_equal(a: Floats, b: Floats) -> float:
-    """A score from the largest mean difference of a block, without gain, offset or warp."""
+def _nearly_equal(a: Luma, b: Luma) -> float:
+    """A score from the mean difference of the most different block, without gain, offset or warp."""
     largest = 0.0
     for block in range((LUMA_SIDE // _EQUAL_BLOCK) ** 2):
         top = block // (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
         left = block % (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
-        total = 0.0
+        total = 0
         for y in range(top, top + _EQUAL_BLOCK):
             for x in range(left, left + _EQUAL_BLOCK):
-                total += abs(a[y, x] - b[y, x])
+                total += abs(np.int64(a[y, x]) - np.int64(b[y, x]))
         largest = max(largest, total / _EQUAL_BLOCK**2)
         if largest > _UNLIKE:
             return 0.0
@@ -516,7 +516,7 @@ def _compare_pair(
     if _framed(frame_a) or _framed(frame_b):
         _lay_frame(frame_a, frame_b, seeds[found])
         found += 1
-    best = _equal(smooth_a, smooth_b)
+    best = _equal(luma_a, luma_b)
     if best > 0:
         _lay_window(lists[0], 0, 0, warp)
     agreements = np.empty(found)
