@@ -11,14 +11,14 @@ Three steps for a pair:
    the brightness of either changes in two directions (Shi and Tomasi, "Good features to track", CVPR 1994). Details are
    the brightness less its means in the row, the column and the square around a place, by their mean size in the
    neighbourhood, so that a faint pattern counts as much as an edge. Ramps, horizons, the edges of walls and boards and
-   lines of writing as such leave none: any two photographs of pale ceilings agree in brightness, all sea views in their
-   horizon and all word marks in their line, but hardly any two in what is left. The fifth of the blocks whose brightness
-   fits worst is left out, for a watermark, a banner or a badge covers a part of a copy. The score is the correlation of
-   the details that are left, lowered where there are few of them or the ground is plain (logos, floor plans).
+   lines of writing as such leave none: pale ceilings agree in brightness, sea views in their horizon and word marks in
+   their line, but hardly any two in what is left. The fifth of the blocks whose brightness fits worst is left out, for
+   a watermark, a banner or a badge covers a part of a copy. The score is the correlation of the details that are left,
+   lowered where there are few of them or the ground is plain (logos, floor plans).
 
-Pictures without such blocks (cloudless skies, calm seas, bare walls) can be known by their brightness alone, and that is
-the same in very many pictures. They are the same only when it agrees everywhere, as it stands, within the noise of
-re-encoding: a copy that is cut, brighter or covered is not found.
+Pictures without such blocks (cloudless skies, calm seas, bare walls) can be known by their brightness alone, which very
+many share. They are the same only when it agrees everywhere, as it stands, within the noise of re-encoding: a copy that
+is cut, brighter or covered is not found.
 
 A border of one grey takes no part in the details. A pair is computed in an order that depends on its thumbnails alone,
 so both orders give the same score.

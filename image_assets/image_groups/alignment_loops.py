@@ -489,10 +489,10 @@ def _nearly_equal(a: Luma, b: Luma) -> float:
     for block in range((LUMA_SIDE // _EQUAL_BLOCK) ** 2):
         top = block // (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
         left = block % (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
-        total = 0
+        total = 0.0
         for y in range(top, top + _EQUAL_BLOCK):
             for x in range(left, left + _EQUAL_BLOCK):
-                total += abs(np.int64(a[y, x]) - np.int64(b[y, x]))
+                total += abs(float(a[y, x]) - float(b[y, x]))
         largest = max(largest, total / _EQUAL_BLOCK**2)
         if largest > _UNLIKE:
             return 0.0
@@ -516,7 +516,7 @@ def _compare_pair(
     if _framed(frame_a) or _framed(frame_b):
         _lay_frame(frame_a, frame_b, seeds[found])
         found += 1
-    best = _equal(luma_a, luma_b)
+    best: float = _equal(luma_a, luma_b)
     if best > 0:
         _lay_window(lists[0], 0, 0, warp)
     agreements = np.empty(found)
