@@ -159,8 +159,8 @@ class Host:
         if started > self._cut_at:
             self._cut(now, 0.5)
             self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _LONGEST_SPACING)
-        if retry_after:
-            self._pause(now, retry_after)
+        # Without a time too, it must give a good answer before our patience ends.
+        self._pause(now, retry_after or self._spacing)
 
     def _gives_up_at(self) -> float:
         if self._without_answer_since is None:

@@ -102,6 +102,20 @@ def test_429_without_a_time_slows_the_host_down_and_answers_speed_it_up_again() 
     assert host.ready_at() <= 500.0
 
 
+def test_a_host_that_answers_429_and_nothing_else_is_given_up_though_it_names_no_time() -> None:
+    host = new_host()
+    now, asked = 1.0, 0
+    while not host.given_up(now):
+        now = max(host.ready_at(), now)
+        host.start(now)
+        host.asked_to_wait(now + 0.1, now, 0.1, None)
+        host.end()
+        now, asked = now + 0.1, asked + 1
+        assert asked < 100
+    assert now <= 1.0 + LIMITS.host_patience_seconds
+    assert asked > 2
+
+
 def test_the_circuit_opens_lets_a_probe_through_and_closes_when_it_is_answered() -> None:
     host = new_host()
     for number in range(5):
