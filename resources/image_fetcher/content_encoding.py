@@ -10,17 +10,22 @@ import zlib
 from collections.abc import Iterable
 
 _GZIP_START = b"\x1f\x8b"
+# Each inflates up to the cap, in the event loop's thread: a long chain would hold up all hosts. As in curl and urllib3.
+_MOST_ENCODINGS = 5
 
 
 def decompressed(body: bytes, encodings: Iterable[str], max_bytes: int) -> tuple[bytes | None, str | None]:
     """The body without its Content-Encodings, never inflated beyond the cap: (data, None) or (None, reason).
 
-    Several (RFC 9110, 8.4) were applied in their order. Those that nobody knows (`utf-8`, `none`, `aws-chunked` are
-    common mistakes) are ignored, as browsers do.
+    Several (RFC 9110, 8.4), but no more than 5, were applied in their order. Those that nobody knows (`utf-8`, `none`,
+    `aws-chunked` are common mistakes) are ignored, as browsers do.
     """
     data = body
-    for encoding in reversed(",".join(encodings).lower().split(",")):
-        match encoding.strip():
+    names = [name.strip() for name in ",".join(encodings).lower().split(",")]
+    if len(names) > _MOST_ENCODINGS:
+        return None, "bad_content_encoding"
+    for name in reversed(names):
+        match name:
             case "gzip" | "x-gzip":
                 windows = [zlib.MAX_WBITS | 16]
             case "deflate":

@@ -49,7 +49,9 @@ FETCH_REASONS: Mapping[str, FetchReason] = MappingProxyType(
         # An answer came and is no image.
         "empty_body": FetchReason("A successful answer without a single byte", _FINAL),
         "body_too_large": FetchReason("The body is larger than the byte cap, as sent or decompressed", _FINAL),
-        "bad_content_encoding": FetchReason("The body cannot be decompressed as its header says", _FINAL),
+        "bad_content_encoding": FetchReason(
+            "The body cannot be decompressed as its header says, or was compressed more than 5 times", _FINAL
+        ),
         "bad_redirect": FetchReason("A redirect to nowhere: no Location, or one that is not a URL", _FINAL),
         "too_many_redirects": FetchReason("More redirects than allowed, or a loop of them", _FINAL),
         "robots_tag": FetchReason(

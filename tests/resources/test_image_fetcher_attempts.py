@@ -384,6 +384,13 @@ def compressed(data: bytes, window: int) -> bytes:
     return stream.compress(data) + stream.flush()
 
 
+def gzipped(times: int) -> bytes:
+    body = BODY
+    for _ in range(times):
+        body = gzip.compress(body, mtime=0)
+    return body
+
+
 def bomb(size: int) -> bytes:
     stream = zlib.compressobj(wbits=31)
     return b"".join(stream.compress(bytes(1_000_000)) for _ in range(size // 1_000_000)) + stream.flush()
@@ -408,6 +415,8 @@ def bomb(size: int) -> bytes:
         ("gzip", gzip.compress(BODY, mtime=0)[:-9], None, "bad_content_encoding"),
         ("deflate", compressed(BODY, 15)[:-9], None, "bad_content_encoding"),
         ("br", BODY, None, "bad_content_encoding"),
+        (", ".join(["gzip"] * 5), gzipped(5), BODY, None),
+        (", ".join(["gzip"] * 6), gzipped(6), None, "bad_content_encoding"),
         ("gzip", bomb(100_000_000), None, "body_too_large"),
     ],
 )
