@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,8 @@ def test_a_misbehaving_server_is_its_reason(fault: str) -> None:
 
 
 def test_all_of_them_at_once_stop_nobody() -> None:
-    """Every misbehaving server and a good one in one run."""
+    """Every misbehaving server and a good one in one run; its limits leave the good one time on a busy machine."""
+    unhurried = replace(QUICK, attempts=1, stall_seconds=2, total_seconds=4)
 
     async def scenario() -> dict[object, str | None]:
         async def fine(request: web.Request) -> web.Response:
@@ -111,7 +113,7 @@ def test_all_of_them_at_once_stop_nobody() -> None:
             ]
             good = await stack.enter_async_context(serve(fine))
             requests += [FetchRequest(f"good {number}", f"{good}/{number}") for number in range(100)]
-            return {one.key: one.reason async for one in fetch_all(requests, LOCAL, QUICK)}
+            return {one.key: one.reason async for one in fetch_all(requests, LOCAL, unhurried)}
 
     reasons = asyncio.run(asyncio.wait_for(scenario(), 60))
     expected = {fault: reason for fault, (_, reason) in FAULTS.items()}
