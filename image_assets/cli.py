@@ -297,9 +297,12 @@ def recheck(partner: str) -> None:
 def failures(partner: str, reason: str | None) -> None:
     """List the images of PARTNER that are not available: outcome, reason, attempts, HTTP status, URL."""
     from image_assets.services import ready_ledger
+    from resources.ledger.catalogues import applied_catalogue
     from resources.ledger.fetch_results import failures as failed_images
 
     with clear_messages(), ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+        if applied_catalogue(connection, partner) is None:
+            raise click.ClickException(f"no catalogue of a partner {partner} is applied.")
         for image in failed_images(connection, partner, reason):
             click.echo(f"{image.outcome}\t{image.reason}\t{image.attempts}\t{image.status or '-'}\t{image.url}")
 

@@ -62,6 +62,8 @@ def clear_messages() -> Iterator[None]:
         raise _told(f"the database: {cause}") from error
     except ObjectStoreError as error:
         raise _told(f"the store: {store_fault(error)}") from error
+    except BrokenPipeError:
+        raise  # whoever read what we print has enough, as `head` has; click ends the command quietly
     except OSError as error:
         raise _told(store_fault(error)) from error
 

@@ -62,16 +62,22 @@ class Home:
     def store(self) -> ObjectStore:
         return open_store(f"file://{self.path}/store")
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        environment = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-        environment |= {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not OURS.match(name)},
             "IMAGE_ASSETS_HOME": str(self.path),
             "PARTNERS_FILE": str(self.path / "partners.yaml"),
             "HOTEL_SHARDS": "1",
-            **variables,
         }
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [COMMAND, *arguments],
+            env=self.environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
@@ -252,7 +258,11 @@ def test_what_failed_is_listed_put_back_in_line_and_accepted(home: Home, ledger:
             "rejected\tcredentials_in_url\t3\t503\thttp://a.test/1",
         ],
     )
+    to_nobody = ["/bin/sh", "-c", f"'{COMMAND}' failures '$abc' | exec true"]
+    assert subprocess.run(to_nobody, env=home.environment, stderr=subprocess.PIPE).stderr == b""
     assert home.run("failures", "$abc", "--reason", "dns_failed") == (0, "")
+    code, said = home.run("failures", "nobody")
+    assert (code, "no catalogue of a partner nobody is applied" in said) == (1, True), said
     assert home.run("retry", "$abc", "--reason", "dns_failed")[0] == 1
     code, said = home.run("retry", "$abc", "--reason", "http_503")
     assert (code, "1 images are in line again" in said) == (0, True), said
