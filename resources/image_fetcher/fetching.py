@@ -214,15 +214,14 @@ class _Fetching:
         self._lines.go_on(line)
 
     def _learn(self, host: Host, wanted: Try, answer: Answer, now: float, started: float) -> None:
-        latency = answer.latency
-        if latency is not None and (
-            answer.reason == "http_429" or (answer.retry_after and answer.reason == "http_503")
-        ):
-            host.asked_to_wait(now, started, latency, answer.retry_after)
-        elif answer.reason is not None and not reason_entry(answer.reason).final:
-            host.failed(now, started, latency, first_attempt=wanted.number == 1)
-        elif latency is not None:
-            host.answered(now, started, latency, len(answer.data or b""))
+        latency, reason = answer.latency, answer.reason
+        if reason is None or reason_entry(reason).final:
+            if latency is not None:
+                host.answered(now, started, latency, len(answer.data or b""))
+        elif latency is not None and (reason == "http_429" or (reason == "http_503" and answer.retry_after)):
+            host.asked_to_wait(now, started, latency, reason, answer.retry_after)
+        else:
+            host.failed(now, started, latency, reason, first_attempt=wanted.number == 1)
 
     async def _follow(self, wanted: Try, answer: Answer, seconds: float) -> None:
         try:

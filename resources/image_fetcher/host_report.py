@@ -21,6 +21,7 @@ class HostRow:
     requests: int
     per_second: float
     errors: int
+    last_fault: str | None
     given_up: int
     bytes: int
     state: str
@@ -68,6 +69,7 @@ def _row(name: str, counts: HostCounts, state: str) -> HostRow:
         counts.requests,
         round(counts.requests / counts.seconds, 3) if counts.seconds else 0.0,
         counts.errors,
+        counts.last_fault,
         counts.given_up,
         counts.bytes,
         state,

@@ -33,10 +33,14 @@ _BUCKET_BASE = math.log(1.2)  # each latency bucket is a fifth wider than the on
 
 @dataclass
 class HostCounts:
-    """What is counted of one host, or of several together. Latencies are seconds until the answer began."""
+    """What is counted of one host, or of several together. Latencies are seconds until the answer began.
+
+    `last_fault` is the reason of the last of the `errors`.
+    """
 
     requests: int = 0
     errors: int = 0
+    last_fault: str | None = None
     bytes: int = 0
     given_up: int = 0
     seconds: float = 0.0
@@ -46,6 +50,7 @@ class HostCounts:
         """Count the other's with these."""
         self.requests += other.requests
         self.errors += other.errors
+        self.last_fault = other.last_fault or self.last_fault
         self.bytes += other.bytes
         self.given_up += other.given_up
         self.seconds = max(self.seconds, other.seconds)
@@ -135,14 +140,13 @@ class Host:
         else:
             self._window = min(self._window + (1 if self._doubling else 1 / self._window), self._most)
 
-    def failed(self, now: float, started: float, latency: float | None, *, first_attempt: bool) -> None:
+    def failed(self, now: float, started: float, latency: float | None, reason: str, *, first_attempt: bool) -> None:
         """A fault of the host: no connection, no whole answer, a server error. `latency` None: no answer began.
 
         Further attempts do not open the circuit: those of a host's few broken images come together, at the end of its
         line. No answer at all counts twice.
         """
-        self._count(now, latency, 0)
-        self.counts.errors += 1
+        self._count_error(now, latency, reason)
         if first_attempt:
             self._failures += 2 if latency is None else 1
         if started > self._cut_at:
@@ -152,10 +156,9 @@ class Host:
             self._openings += 1
             self._pause(now, pause)
 
-    def asked_to_wait(self, now: float, started: float, latency: float, retry_after: float | None) -> None:
+    def asked_to_wait(self, now: float, started: float, latency: float, reason: str, retry_after: float | None) -> None:
         """429, or 503 with Retry-After: the whole host rests as long as it says and is asked more slowly then."""
-        self._count(now, latency, 0)
-        self.counts.errors += 1
+        self._count_error(now, latency, reason)
         if started > self._cut_at:
             self._cut(now, 0.5)
             self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _LONGEST_SPACING)
@@ -193,3 +196,8 @@ class Host:
         if latency is not None:
             bucket = math.ceil(math.log(max(latency, 0.001) / 0.001) / _BUCKET_BASE)
             self.counts.latencies[min(bucket, _BUCKETS - 1)] += 1
+
+    def _count_error(self, now: float, latency: float | None, reason: str) -> None:
+        self._count(now, latency, 0)
+        self.counts.errors += 1
+        self.counts.last_fault = reason

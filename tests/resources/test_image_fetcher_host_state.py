@@ -36,7 +36,7 @@ def answer(host: Host, now: float, latency: float = 0.05) -> None:
 
 def fail(host: Host, now: float, latency: float | None = 0.05, first: bool = True) -> None:
     host.start(now - 0.05)
-    host.failed(now, now - 0.05, latency, first_attempt=first)
+    host.failed(now, now - 0.05, latency, "http_500", first_attempt=first)
     host.end()
 
 
@@ -54,7 +54,7 @@ def test_an_error_halves_the_window_once_a_round() -> None:
     for second in range(1, 40):
         answer(host, float(second))
     for _ in range(5):  # all of them were under way together
-        host.failed(50.0, 49.0, 0.1, first_attempt=False)
+        host.failed(50.0, 49.0, 0.1, "http_500", first_attempt=False)
     assert room(host) == 8
     fail(host, 60.0)
     assert room(host) == 4
@@ -91,7 +91,7 @@ def test_requests_are_spaced_without_a_burst_after_a_quiet_time() -> None:
 def test_429_without_a_time_slows_the_host_down_and_answers_speed_it_up_again() -> None:
     host = new_host()
     host.start(1.0)
-    host.asked_to_wait(1.1, 1.0, 0.1, None)
+    host.asked_to_wait(1.1, 1.0, 0.1, "http_429", None)
     host.end()
     host.start(2.0)
     spaced = host.ready_at() - 2.0
@@ -108,7 +108,7 @@ def test_a_host_that_answers_429_and_nothing_else_is_given_up_though_it_names_no
     while not host.given_up(now):
         now = max(host.ready_at(), now)
         host.start(now)
-        host.asked_to_wait(now + 0.1, now, 0.1, None)
+        host.asked_to_wait(now + 0.1, now, 0.1, "http_429", None)
         host.end()
         now, asked = now + 0.1, asked + 1
         assert asked < 100
@@ -182,5 +182,7 @@ def test_counts_of_several_hosts_add_up() -> None:
     total = HostCounts()
     for host in hosts:
         total.add(host.counts)
+    total.add(HostCounts())
     assert (total.requests, total.errors, total.bytes, total.seconds) == (4, 2, 2000, 3.0)
+    assert total.last_fault == "http_500"
     assert HostCounts().latency(0.5) is None

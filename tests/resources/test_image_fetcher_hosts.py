@@ -79,7 +79,7 @@ def test_a_dead_host_costs_a_few_requests_and_all_its_images_have_a_reason() -> 
     assert all(not one.final and one.attempts <= 3 for one in fetched)
     (row,) = report.rows(10)
     assert row.requests == sum(one.attempts for one in fetched) < 100
-    assert (row.state, row.given_up) == ("open", reasons["host_unavailable"])
+    assert (row.state, row.last_fault, row.given_up) == ("open", "connection_failed", reasons["host_unavailable"])
 
 
 def test_a_host_of_broken_images_only_is_asked_for_few_of_them() -> None:
