@@ -1,7 +1,7 @@
 """Deduplicating: which images of a hotel show the same picture, and the groups that follow from it.
 
 `similarity` holds the policies and the verdict on two images, `grouping` the groups of many, `wholes` what becomes of
-chains. The compiled loops beneath: `hamming` for the talk's rule; `windows` and `alignment_loops`, with `alignment`
+chains. The compiled loops beneath: `hamming` for the talk's rule; `windows` and `aligned_loops`, with `alignment`
 around them, for the aligned one. `decided` is what follows from people's decisions, `linked_pairs` draws links for
 people. Nothing here knows partners or URLs, or which image of a group is best: see `priorities`.
 """

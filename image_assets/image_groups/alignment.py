@@ -23,7 +23,7 @@ is cut, brighter or covered is not found.
 A border of one grey takes no part in the details. A pair is computed in an order that depends on its thumbnails alone,
 so both orders give the same score.
 
-Belongs here: numpy before and after the compiled loops, which are in `alignment_loops`. That imports Numba (0.5 s), so
+Belongs here: numpy before and after the compiled loops, which are in `aligned_loops`. That imports Numba (0.5 s), so
 import this module only where pictures are compared.
 """
 
@@ -35,7 +35,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_assets.fingerprints.luma import LUMA_SIDE
-from image_assets.image_groups.alignment_loops import Floats, compare_listed
+from image_assets.image_groups.aligned_loops.pairs import compare_listed
+from image_assets.image_groups.aligned_loops.warps import Floats
 from image_assets.image_groups.similarity import Match, Policy, Window
 from image_assets.image_groups.windows import PROBES, SPANS, window_hashes
 

@@ -1,0 +1,130 @@
+"""Agreement: the score of two pictures under a warp, from the correlation of the details that both show.
+
+Does not belong here: what a detail is (`details`), and pictures without any (`equality`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from image_assets.compiling import compiled
+from image_assets.image_groups.aligned_loops.details import (
+    BLOCK,
+    BLOCKS,
+    PLACES,
+    Places,
+    Shown,
+    even_details,
+    mark_corners,
+    plain_share,
+)
+from image_assets.image_groups.aligned_loops.warps import SMALLEST, Floats, Frame, Luma, Warp, bilinear, shared_part
+
+_FORGIVEN = 5  # one block of so many
+_FITS = 2
+_FEW_BLOCKS = 8.0
+_PLAIN_SHARE = 0.45
+_PLAIN_WEIGHT = 4.0
+
+
+def _correlation_of(a: Places, b: Places, kept: Shown) -> float:
+    """Of values that have no mean."""
+    aa, bb, ab = 0.0, 0.0, 0.0
+    for y in range(PLACES):
+        for x in range(PLACES):
+            if kept[y, x]:
+                aa += a[y, x] * a[y, x]
+                bb += b[y, x] * b[y, x]
+                ab += a[y, x] * b[y, x]
+    correlation: float = ab / np.sqrt(aa * bb) if aa > 0 and bb > 0 else 0.0
+    return correlation
+
+
+_correlate = compiled(_correlation_of)
+
+
+def _standardised(values: Places, kept: Shown) -> Places:
+    """Less the mean and by the standard deviation of the kept places."""
+    count, total, squares = 0, 0.0, 0.0
+    for y in range(PLACES):
+        for x in range(PLACES):
+            if kept[y, x]:
+                count += 1
+                total += values[y, x]
+                squares += values[y, x] * values[y, x]
+    mean = total / max(1, count)
+    standardised: Places = (values - mean) / np.sqrt(max(squares / max(1, count) - mean * mean, 1e-6))
+    return standardised
+
+
+_standard = compiled(_standardised)
+
+
+def _without_worst(a: Places, b: Places, shown: Shown, forgiven: int) -> Shown:
+    """`shown` without the blocks whose brightness differs most once means and spreads of the rest are the same."""
+    kept = shown.copy()
+    misfits = np.empty(BLOCKS * BLOCKS)
+    for _ in range(_FITS):
+        errors = (_standard(a, kept) - _standard(b, kept)) ** 2 * shown
+        for block in range(BLOCKS * BLOCKS):
+            y, x = block // BLOCKS * BLOCK, block % BLOCKS * BLOCK
+            misfits[block] = errors[y : y + BLOCK, x : x + BLOCK].sum()
+        largest = np.sort(misfits)[BLOCKS * BLOCKS - 1 - forgiven]
+        for block in range(BLOCKS * BLOCKS):
+            y, x = block // BLOCKS * BLOCK, block % BLOCKS * BLOCK
+            if misfits[block] <= largest:
+                kept[y : y + BLOCK, x : x + BLOCK] = shown[y : y + BLOCK, x : x + BLOCK]
+            else:
+                kept[y : y + BLOCK, x : x + BLOCK] = False
+    return kept
+
+
+_without = compiled(_without_worst)
+
+
+def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
+    """The score of two smoothed pictures, 0 to 1, under a warp."""
+    left, top, right, bottom = shared_part(warp, frame_a, frame_b)
+    if right - left < SMALLEST or bottom - top < SMALLEST:
+        return 0.0
+    mine, theirs = np.zeros((PLACES, PLACES)), np.zeros((PLACES, PLACES))
+    shown = np.ones((PLACES, PLACES), dtype=np.bool_)
+    for row in range(PLACES):
+        y = top + (row + 0.5) * (bottom - top) / PLACES
+        for column in range(PLACES):
+            x = left + (column + 0.5) * (right - left) / PLACES
+            u, v = warp[0] + warp[1] * x + warp[2] * y, warp[3] + warp[4] * x + warp[5] * y
+            # The corners that a rotation turns out of the picture.
+            inside = frame_b[0] - 0.3 <= u <= frame_b[2] + 0.3 and frame_b[1] - 0.3 <= v <= frame_b[3] + 0.3
+            shown[row, column] = inside
+            mine[row, column] = bilinear(a, x, y)
+            theirs[row, column] = bilinear(b, u, v)
+    details_a, details_b = even_details(mine, shown), even_details(theirs, shown)
+    plain = min(
+        plain_share(luma_a, left, top, right, bottom),
+        plain_share(
+            luma_b,
+            warp[0] + warp[1] * left,
+            warp[3] + warp[5] * top,
+            warp[0] + warp[1] * right,
+            warp[3] + warp[5] * bottom,
+        ),
+    )
+    corners = np.zeros((PLACES, PLACES), dtype=np.bool_)
+    mark_corners(mine, shown, corners)
+    mark_corners(theirs, shown, corners)
+    informative = corners.sum() // BLOCK**2
+    # On a plain ground (logos, plans) the few lines are all there is: none of them is forgiven.
+    forgiven = informative // _FORGIVEN if plain < _PLAIN_SHARE else 0
+    told = shown & corners
+    kept = _without(mine, theirs, told, forgiven) if forgiven > 0 else told
+    misfit = 1.0 - _correlate(details_a, details_b, kept)
+    # Little that agrees proves little: such pictures must agree better.
+    misfit *= 1.0 + _FEW_BLOCKS / max(1, informative)
+    misfit *= 1.0 + _PLAIN_WEIGHT * max(0.0, plain - _PLAIN_SHARE)
+    score: float = max(0.0, 1.0 - misfit)
+    return score
+
+
+agreement = compiled(_agreement)
+"""The score, 0 to 1, of two pictures, each as it is and smoothed, with their frames and a warp."""

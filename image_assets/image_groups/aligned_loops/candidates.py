@@ -1,0 +1,101 @@
+"""Candidates: warps from windows of one picture whose hash is near that of a large part of the other, and from borders.
+
+Does not belong here: the hashes and the list of windows (`windows`), and what becomes of a candidate (`pairs`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_assets.compiling import compiled
+from image_assets.fingerprints.luma import LUMA_SIDE
+from image_assets.image_groups.aligned_loops.warps import (
+    SMALLEST,
+    Floats,
+    Frame,
+    Warp,
+    bilinear,
+    lay_frame,
+    lay_window,
+    shared_part,
+)
+from image_assets.image_groups.hamming import Hashes, bits
+
+_LIKE_BITS = np.uint64(12)  # of 64 that a window's hash may differ in
+_UNMOVED_BITS = np.uint64(24)  # the same for two whole pictures, which are nearly always worth a look
+_NODES = 20  # a side
+
+
+def _least_bits(word: np.uint64, others: Hashes) -> np.uint64:
+    smallest = np.uint64(64)
+    for other in range(others.shape[0]):
+        smallest = min(smallest, bits(word ^ others[other]))
+    return smallest
+
+
+_least = compiled(_least_bits)
+
+
+def _has_border(frame: Frame) -> bool:
+    return bool(frame[0] > 0 or frame[1] > 0 or frame[2] < LUMA_SIDE or frame[3] < LUMA_SIDE)
+
+
+_framed = compiled(_has_border)
+
+
+def _list_candidates(
+    a: Hashes, b: Hashes, frame_a: Frame, frame_b: Frame, lists: Any, seeds: NDArray[np.float64]
+) -> int:
+    """Fill `seeds` with warps from a to b; returns how many."""
+    spans, probes = lists
+    found = 0
+    if bits(a[0] ^ b[0]) <= _UNMOVED_BITS:
+        lay_window(spans, 0, 0, seeds[0])
+        found = 1
+    for probe in probes:
+        for way in range(2):
+            word, others = (a[probe], b) if way == 0 else (b[probe], a)
+            distance = _least(word, others)
+            if distance > _LIKE_BITS:
+                continue
+            window = 0
+            while bits(word ^ others[window]) != distance:
+                window += 1
+            if way == 0:
+                lay_window(spans, probe, window, seeds[found])
+            else:
+                lay_window(spans, window, probe, seeds[found])
+            found += 1
+    if _framed(frame_a) or _framed(frame_b):
+        lay_frame(frame_a, frame_b, seeds[found])
+        found += 1
+    return found
+
+
+list_candidates = compiled(_list_candidates)
+"""Fill (14, 6) with warps from the first picture to the second; returns how many. lists: `SPANS` and `PROBES`."""
+
+
+def _detail_correlation(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
+    """Correlation of the details of what both show, before the alignment."""
+    left, top, right, bottom = shared_part(warp, frame_a, frame_b)
+    if right - left < SMALLEST or bottom - top < SMALLEST:
+        return -1.0
+    aa, bb, ab = 0.0, 0.0, 0.0
+    for row in range(_NODES):
+        y = top + (row + 0.5) * (bottom - top) / _NODES
+        for column in range(_NODES):
+            x = left + (column + 0.5) * (right - left) / _NODES
+            v = bilinear(a, x, y)
+            w = bilinear(b, warp[0] + warp[1] * x + warp[2] * y, warp[3] + warp[4] * x + warp[5] * y)
+            aa += v * v
+            bb += w * w
+            ab += v * w
+    return ab / np.sqrt(aa * bb) if aa * bb > 0 else 0.0
+
+
+rough_agreement = compiled(_detail_correlation)
+"""Correlation of the details of what both pictures show, before the alignment; -1 where that is too small."""
