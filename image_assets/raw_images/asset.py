@@ -6,7 +6,7 @@ Belongs here: the asset. The fetcher is a resource; verdicts are `screening`; mi
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +24,7 @@ from image_assets.raw_images.failed_share import failed_share
 from image_assets.raw_images.screening import LIMIT_REASONS
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from resources.environment import read_environment
-from resources.image_fetcher import FetchRequest, HostReport, Validators, fetch_all, waiting_places
+from resources.image_fetcher import FetchRequest, HostReport, HostRow, Validators, fetch_all, waiting_places
 from resources.ledger import Ledger, catalogues, fetch_queue, fetch_results, images, tombstones
 from resources.ledger.fetch_queue import QueuedFetch
 from resources.ledger.fetch_results import FetchResult
@@ -108,11 +108,12 @@ def raw_images(
             for outcome in ("available", "rejected", "failed")
         }
         share, gate = _gate(run, partner_id, totals, settings, methods)
+        hosts = report.rows(_HOSTS_SHOWN)
         ended = run.finish()
         return dg.MaterializeResult(
             metadata={
                 **totals,
-                "requests": tally["requests"],
+                "requests": sum(host.requests for host in hosts),
                 "fetched_bytes": tally["bytes"],
                 "fetched_bytes_per_second": round(tally["bytes"] / ended["seconds"]) if ended["seconds"] else 0,
                 **{f"newly_{outcome}": tally[f"newly_{outcome}"] for outcome in _OUTCOMES},
@@ -126,7 +127,7 @@ def raw_images(
                 "not_available_by_reason": dg.MetadataValue.json(
                     {f"{kind}: {why}": n for kind, why, n in outcomes if why}
                 ),
-                "hosts": _host_table(report),
+                "hosts": _host_table(hosts),
                 **ended,
             },
             check_results=[check_result(context, gate, failed_share=share)],
@@ -150,12 +151,9 @@ def _gate(
     return round(share, 6), run.ask(record_gate, gate)
 
 
-def _host_table(report: HostReport) -> dg.TableMetadataValue:
+def _host_table(hosts: Sequence[HostRow]) -> dg.TableMetadataValue:
     """The busiest hosts of this run; latencies are milliseconds until an answer began, `state` is the last one."""
-    rows = [
-        {name: value if value is not None else "" for name, value in asdict(row).items()}
-        for row in report.rows(_HOSTS_SHOWN)
-    ]
+    rows = [{name: value if value is not None else "" for name, value in asdict(host).items()} for host in hosts]
     return dg.MetadataValue.table(
         [dg.TableRecord(row) for row in rows],
         dg.TableSchema([dg.TableColumn(name) for name in (rows[0] if rows else ())]),
@@ -173,7 +171,6 @@ async def _download(
             for judged in batch:
                 tally[f"newly_{judged.outcome}"] += 1
                 tally[f"reason:{judged.reason}"] += judged.reason is not None
-                tally["requests"] += judged.attempts
                 tally["bytes"] += judged.arrived_bytes if judged.attempts else 0
             await asyncio.to_thread(run.advance, len(batch))
     return tally

@@ -5,7 +5,7 @@ are (screening), where they are kept (the object store), or which images are pen
 """
 
 from resources.image_fetcher.fetching import fetch_all, limits_of, waiting_places
-from resources.image_fetcher.host_report import HostReport
+from resources.image_fetcher.host_report import HostReport, HostRow
 from resources.image_fetcher.limits import FetchLimits
 from resources.image_fetcher.one_attempt import Validators
 from resources.image_fetcher.reasons import FETCH_REASONS, FetchReason, reason_entry
@@ -18,6 +18,7 @@ __all__ = [
     "FetchRequest",
     "Fetched",
     "HostReport",
+    "HostRow",
     "Validators",
     "fetch_all",
     "limits_of",
