@@ -82,8 +82,9 @@ async def fetch_all(
 
 
 def limits_of(settings: PartnerSettings) -> FetchLimits:
-    """The limits with the partner's own counts and spans."""
+    """The limits with the partner's own counts, spans and sizes."""
     return FetchLimits(
+        max_bytes=settings.max_bytes,
         attempts=settings.attempts,
         backoff_seconds=settings.backoff_seconds,
         host_patience_seconds=settings.host_patience_seconds,

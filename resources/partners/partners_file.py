@@ -57,6 +57,7 @@ _PARTNER_KEYS: Mapping[str, Checker] = {
     "attempts": number(1, 10, whole=True),
     "backoff_seconds": number(0),
     "host_patience_seconds": number(0),
+    "max_bytes": number(1, whole=True),
     "user_agent": header_text,
     "contact": header_text,
     "obey_robots_tag": true_or_false,

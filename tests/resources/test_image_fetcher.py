@@ -381,6 +381,18 @@ def test_a_source_that_breaks_raises_its_own_error_after_what_was_fetched() -> N
     assert taken == ["first"]
 
 
+@pytest.mark.parametrize(("most", "reason"), [(1000, None), (999, "body_too_large")])
+def test_a_file_may_be_as_large_as_the_partners_settings_say(most: int, reason: str | None) -> None:
+    async def scenario() -> list[Fetched]:
+        async def handler(request: web.Request) -> web.Response:
+            return web.Response(body=bytes(1000))
+
+        async with serve(handler) as base:
+            return [one async for one in fetch_all([FetchRequest(1, base)], local(max_bytes=most))]
+
+    assert [one.reason for one in asyncio.run(scenario())] == [reason]
+
+
 def test_nothing_to_fetch_ends_at_once() -> None:
     assert asyncio.run(everything([], local())) == {}
 

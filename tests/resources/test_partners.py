@@ -50,6 +50,7 @@ partners:
     attempts: 5
     backoff_seconds: 2
     host_patience_seconds: 120
+    max_bytes: 40000000
     user_agent: bilbao-images/1
     contact: images@example.com
     obey_robots_tag: true
@@ -72,6 +73,7 @@ partners:
         attempts=5,
         backoff_seconds=2.0,
         host_patience_seconds=120.0,
+        max_bytes=40_000_000,
         user_agent="bilbao-images/1",
         contact="images@example.com",
         obey_robots_tag=True,
@@ -99,6 +101,7 @@ def test_an_unlisted_partner_has_the_documented_defaults() -> None:
         attempts=3,
         backoff_seconds=0.5,
         host_patience_seconds=30.0,
+        max_bytes=25_000_000,
         user_agent="image-assets/0.1 (hotel picture ingestion)",
         contact=None,
         obey_robots_tag=False,
