@@ -117,6 +117,7 @@ def raw_images(
                 "fetched_bytes": tally["bytes"],
                 "fetched_bytes_per_second": round(tally["bytes"] / ended["seconds"]) if ended["seconds"] else 0,
                 **{f"newly_{outcome}": tally[f"newly_{outcome}"] for outcome in _OUTCOMES},
+                "newly_opted_out": tally["newly_opted_out"],
                 "newly_by_reason": dg.MetadataValue.json(
                     {
                         key.removeprefix("reason:"): count
@@ -171,6 +172,7 @@ async def _download(
             for judged in batch:
                 tally[f"newly_{judged.outcome}"] += 1
                 tally[f"reason:{judged.reason}"] += judged.reason is not None
+                tally["newly_opted_out"] += judged.said.robots_tag is not None
                 tally["bytes"] += judged.arrived_bytes if judged.attempts else 0
             await asyncio.to_thread(run.advance, len(batch))
     return tally

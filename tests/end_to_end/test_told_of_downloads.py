@@ -20,6 +20,7 @@ def test_every_request_is_in_the_table_of_hosts_and_every_missing_image_under_it
     world.partners = replace(world.partners, listed={**world.partners.listed, "alpha": settings})
     site.serve("/moved.jpg", 302)
     site.headers["/moved.jpg"] = {"Location": "/picture.jpg"}
+    site.headers["/picture.jpg"] = {"X-Robots-Tag": "noai"}
     with partner_site() as broken:
         urls = [
             site.serve("/picture.jpg", jpeg(drawn(1))),
@@ -39,6 +40,7 @@ def test_every_request_is_in_the_table_of_hosts_and_every_missing_image_under_it
     assert (faulty["requests"], faulty["errors"], faulty["last_fault"]) == (3, 3, "http_500")
     assert (fine["errors"], fine["last_fault"], fine["state"]) == (0, "", "steady")
     assert told["requests"].value == 7
+    assert told["newly_opted_out"].value == 2, "under both its URLs"
     assert told["newly_by_reason"].value == {"http_404": 1, "http_500": 1}
     assert told["not_available_by_reason"].value == {"failed: http_500": 1, "rejected: http_404": 1}
     assert (told["newly_available"].value, told["fetched_bytes"].value) == (2, 2 * len(jpeg(drawn(1))))
