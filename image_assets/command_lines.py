@@ -31,6 +31,7 @@ def clear_messages() -> Iterator[None]:
     from image_assets.corpus.importing import UnreadablePairs
     from image_assets.deciding import DecisionRefused
     from image_assets.explaining import NothingToExplain
+    from image_assets.outages import OutageLasted
     from image_assets.renditions import RecipesFileError
     from image_assets.running import AlreadyRunning
     from image_assets.services import DagsterSettingsError
@@ -60,6 +61,8 @@ def clear_messages() -> Iterator[None]:
         fault = error.__cause__ if isinstance(error, DagsterPostgresException) else error
         cause = fault.orig if isinstance(fault, DBAPIError) else fault
         raise _told(f"the database: {cause}") from error
+    except OutageLasted as error:
+        raise _told(str(error)) from error
     except ObjectStoreError as error:
         raise _told(f"the store: {store_fault(error)}") from error
     except BrokenPipeError:

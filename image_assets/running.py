@@ -1,7 +1,7 @@
 """`image-assets dev` and `image-assets run`: the embedded services and Dagster's processes, for as long as wanted.
 
 Belongs here: the order in which parts start and who waits for whom. Does not belong here: how processes are kept
-(supervision), when all is done (until_idle), texts of arguments (cli).
+(supervision), outages (outliving), when all is done (until_idle), texts of arguments (cli).
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import psutil
 from dagster import DagsterInstance
 
 from image_assets.definitions import read_methods
-from image_assets.services import dagster_instance, ready_ledger
+from image_assets.outliving import outlive_outages
+from image_assets.services import dagster_instance
 from image_assets.store_pages import serve_pages
 from image_assets.supervision import (
     SupervisedElsewhere,
@@ -51,18 +53,28 @@ def run_for_ever(environment: Environment, ui_port: int | None, say: Callable[[s
             ui = f"; its UI is {supervision.url}" if supervision.url else ""
             raise AlreadyRunning(f"Process {supervision.pid} runs on {environment.home} already{ui}.")
         say(f"Starting in {environment.home} …")
-        with ready_ledger(environment), _pages(environment, ui_port):
-            _check_users_files(environment)
-            instance = dagster_instance(environment)
-            fail_orphaned_runs(instance)
-            with run_dagster(supervision, instance, os.environ, ui_port=ui_port) as processes:
-                say(f"Store: {environment.store_url}")
-                if ui_port is not None:
-                    say(f"UI:    {processes.ui_url}")
-                say("Ctrl-C stops everything.")
-                while True:
-                    processes.check()
-                    time.sleep(_WATCH_SECONDS)
+        _check_users_files(environment)
+        outlive_outages(environment, partial(_work_for_ever, environment, supervision, ui_port, say), say)
+
+
+def _work_for_ever(
+    environment: Environment,
+    supervision: Supervision,
+    ui_port: int | None,
+    say: Callable[[str], None],
+    _ledger: Ledger,
+) -> None:
+    with _pages(environment, ui_port):
+        instance = dagster_instance(environment)
+        fail_orphaned_runs(instance)
+        with run_dagster(supervision, instance, os.environ, ui_port=ui_port) as processes:
+            say(f"Store: {environment.store_url}")
+            if ui_port is not None:
+                say(f"UI:    {processes.ui_url}")
+            say("Ctrl-C stops everything.")
+            while True:
+                processes.check()
+                time.sleep(_WATCH_SECONDS)
 
 
 def _pages(environment: Environment, ui_port: int | None) -> AbstractContextManager[None]:
@@ -72,22 +84,26 @@ def _pages(environment: Environment, ui_port: int | None) -> AbstractContextMana
 def run_until_idle(environment: Environment, say: Callable[[str], None]) -> Verdict:
     """Process and publish all that is new; beside a command that does this already, wait with it."""
     with exit_on_stop_signals():
-        while True:
-            with acquire_supervision(environment.home) as supervision, ready_ledger(environment) as ledger:
-                try:
-                    if isinstance(supervision, Supervision):
-                        return _work_until_idle(environment, supervision, ledger, say)
-                    mark, check = _other(supervision.pid, say)
-                    say(f"Process {supervision.pid} is at work on {environment.home}; waiting with it.")
-                    return _wait(environment, ledger, dagster_instance(environment), mark, say, check)
-                except _SupervisorGone:
-                    time.sleep(_TAKEOVER_SECONDS)
+        _check_users_files(environment)
+        return outlive_outages(environment, partial(_until_idle, environment, say), say)
+
+
+def _until_idle(environment: Environment, say: Callable[[str], None], ledger: Ledger) -> Verdict:
+    while True:
+        with acquire_supervision(environment.home) as supervision:
+            try:
+                if isinstance(supervision, Supervision):
+                    return _work_until_idle(environment, supervision, ledger, say)
+                mark, check = _other(supervision.pid, say)
+                say(f"Process {supervision.pid} is at work on {environment.home}; waiting with it.")
+                return _wait(environment, ledger, dagster_instance(environment), mark, say, check)
+            except _SupervisorGone:
+                time.sleep(_TAKEOVER_SECONDS)
 
 
 def _work_until_idle(
     environment: Environment, supervision: Supervision, ledger: Ledger, say: Callable[[str], None]
 ) -> Verdict:
-    _check_users_files(environment)
     instance = dagster_instance(environment)
     fail_orphaned_runs(instance)
     with run_dagster(supervision, instance, os.environ) as processes:

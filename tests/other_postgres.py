@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,9 +27,30 @@ REASON = "needs a PostgreSQL under /usr/lib/postgresql (Debian's package `postgr
 PASSWORD = "p@ss:/w?rd#[1]%20+&='\" ü"
 
 
+@dataclass
+class OtherPostgres:
+    """A server that is there until `stop`, and again after `start`, always at the same URL."""
+
+    url: str
+    command: Sequence[str | Path]
+    system_user: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it answers when this returns."""
+        self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, cwd="/", user=self.system_user)
+        _wait_for(self.url, self.process)
+
+    def stop(self) -> None:
+        """End it and all its connections; nothing of it runs when this returns."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)  # fast shutdown
+        self.process.wait()
+
+
 @contextmanager
-def other_postgres(user: str = "owner", password: str = PASSWORD) -> Iterator[str]:
-    """The URL of an empty database of a fresh server; everything is gone when the block ends."""
+def other_postgres(user: str = "owner", password: str = PASSWORD) -> Iterator[OtherPostgres]:
+    """A fresh server that runs, with an empty database; everything is gone when the block ends."""
     binaries = INSTALLED[-1].parent
     folder = Path(tempfile.mkdtemp(prefix="other-postgres-"))
     # As root, PostgreSQL refuses to run: then it is the package's own user.
@@ -48,19 +71,14 @@ def other_postgres(user: str = "owner", password: str = PASSWORD) -> Iterator[st
             user=system_user,
         )
         settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}", "fsync=off"]
-        server = subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", *(part for each in settings for part in ("-c", each))],
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            user=system_user,
-        )
+        command = [binaries / "postgres", "-D", folder / "data", *(part for each in settings for part in ("-c", each))]
+        url = f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port}/postgres"
+        server = OtherPostgres(url, command, system_user)
+        server.start()
         try:
-            url = f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port}/postgres"
-            _wait_for(url, server)
-            yield url
+            yield server
         finally:
-            server.send_signal(2)  # fast shutdown
-            server.wait()
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

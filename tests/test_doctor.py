@@ -23,8 +23,8 @@ def server() -> Iterator[S3Server]:
 def other_database() -> Iterator[str]:
     if not other_postgres.INSTALLED:
         pytest.skip(other_postgres.REASON)
-    with other_postgres.other_postgres() as url:
-        yield url
+    with other_postgres.other_postgres() as server:
+        yield server.url
 
 
 @pytest.fixture

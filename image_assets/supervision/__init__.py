@@ -2,7 +2,8 @@
 
 `following` is what every process that runs our code does, `tenure` who may supervise a home, `children` how a
 program is started and stopped, `dagster_processes` which ones run and in which order, `active_runs` what becomes of
-the runs, `stop_signals` what makes the command stop. Linux only. Does not belong here: what the commands print.
+the runs, `dead_runs` which of them died by themselves, `stop_signals` what makes the command stop. Linux only. Does not
+belong here: what the commands print.
 """
 
 from image_assets.supervision.active_runs import ORPHANED_TAG, STOPPED_TAG, fail_orphaned_runs

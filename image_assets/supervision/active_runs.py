@@ -7,7 +7,8 @@ backfill daemons look for those after a crash and enqueue them.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ def fail_orphaned_runs(instance: DagsterInstance, orphaned: Collection[str] | No
     return [run.run_id for run in runs]
 
 
+@contextmanager
+def _unless_the_database_is_gone() -> Iterator[None]:
+    """Without Dagster's database no run can be told of: the next start finds them. Why we stop matters more."""
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import DBAPIError
+
+    with suppress(DagsterPostgresException, DBAPIError):
+        yield
+
+
+@_unless_the_database_is_gone()
 def cancel_active_runs(instance: DagsterInstance, patience: float) -> None:
     """Tag every active run as stopped by us, cancel it, and wait up to `patience` seconds for all to end."""
     from dagster import DagsterError, DagsterRunStatus
@@ -74,8 +86,10 @@ def cancel_active_runs(instance: DagsterInstance, patience: float) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+@_unless_the_database_is_gone()
 def report_stopped_runs(instance: DagsterInstance) -> None:
     """Report runs that did not answer their cancellation as canceled; their processes are gone."""
     if runs_are_our_children(instance):
         for run in active_runs(instance):
+            instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})  # not said yet if the database came back just now
             instance.report_run_canceled(run, "The command that ran it stopped.")

@@ -27,6 +27,7 @@ from image_assets.supervision.active_runs import (
     report_stopped_runs,
 )
 from image_assets.supervision.children import Child, check_running, restart_child, start_child, stop_child
+from image_assets.supervision.dead_runs import DeadRunWatch, watch_dead_runs
 from image_assets.supervision.following import SUPERVISOR_VARIABLE, end_marked
 from image_assets.supervision.tenure import Supervision
 from resources.sockets import make_private, socket_folder
@@ -55,12 +56,14 @@ class DagsterProcesses:
     daemon: Child
     webserver: Child | None
     ui_url: str
+    dead_runs: DeadRunWatch
 
     def check(self) -> None:
         """Restart what ended unexpectedly; call it every second or so, from the main thread.
 
         ProgramEnded, with the end of the log, when a program ends more than five times within a minute. With the code
-        server go its runs: they are killed and reported like those of an earlier supervisor.
+        server go its runs: they are killed and reported like those of an earlier supervisor. Runs that died by
+        themselves are looked for twice a minute.
         """
         if self.code_server.ended():
             _log.warning("%s", self.code_server.failure("ended and is started again"))
@@ -77,6 +80,8 @@ class DagsterProcesses:
             if child.ended():
                 _log.warning("%s", child.failure("ended and is started again"))
                 restart_child(child)
+        for run_id in watch_dead_runs(self.dead_runs, self.instance, self.code_server.process.pid):
+            _log.warning("The process of run %s died without a word; the run is reported as failed", run_id)
 
     def _clients(self) -> list[Child]:
         return [self.daemon, *([self.webserver] if self.webserver else [])]
@@ -96,7 +101,8 @@ def run_dagster(
     `environment` is the children's whole environment; its DAGSTER_HOME is `instance`'s. Ready means: the code server
     accepts requests, every required daemon has given a sign of life, the UI answers. ProgramEnded, with the end of the
     log, when one does not get there; OSError when the port is taken. At the end webserver and daemon are stopped first,
-    runs in progress are canceled, and nothing of all this is left running. From the main thread only.
+    runs in progress are canceled (without Dagster's database: killed), and nothing of all this is left running. From
+    the main thread only.
     """
     home = supervision.home
     logs = home / "logs"
@@ -137,7 +143,8 @@ def run_dagster(
             _wait_until(webserver, lambda: _answers(f"{ui_url}/server_info"))
         _wait_until(daemon, lambda: _daemons_live_since(instance, started))
         supervision.announce(ui_url)
-        yield DagsterProcesses(supervision, instance, code_server, code_socket, daemon, webserver, ui_url)
+        watch = DeadRunWatch(time.monotonic())
+        yield DagsterProcesses(supervision, instance, code_server, code_socket, daemon, webserver, ui_url, watch)
 
 
 def check_port(port: int) -> None:

@@ -48,8 +48,8 @@ MEMBERS = [
 def other_database() -> Iterator[str]:
     if not other_postgres.INSTALLED:
         pytest.skip(other_postgres.REASON)
-    with other_postgres.other_postgres() as url:
-        yield plain_database_url(url.replace("postgresql://", "postgres://"))
+    with other_postgres.other_postgres() as server:
+        yield plain_database_url(server.url.replace("postgresql://", "postgres://"))
 
 
 @pytest.fixture(scope="module")

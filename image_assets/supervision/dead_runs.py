@@ -1,0 +1,87 @@
+"""Runs whose process died without a word while our command lives on.
+
+The code server reports a process that died, such as one killed for want of memory, but its thread for that ends for
+good when Dagster's database is away at such a moment; from then on nobody does, and Dagster holds these runs to be at
+work for ever. Does not belong here: runs that died with their code server or command (active_runs).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from image_assets.supervision.active_runs import active_runs, runs_are_our_children
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, DagsterRun
+
+_LOOK_SECONDS = 30.0
+
+
+@dataclass
+class DeadRunWatch:
+    """When it was last looked, and the active runs that had no process then."""
+
+    last_look: float
+    missed: frozenset[str] = frozenset()
+
+
+def watch_dead_runs(
+    watch: DeadRunWatch, instance: DagsterInstance, code_server: int, every: float = _LOOK_SECONDS
+) -> list[str]:
+    """Every so many seconds, report the runs that two looks in a row found without a process; their ids.
+
+    `code_server` is the process id of their parent. They failed, as when the code server reports it (canceled, if that
+    was asked for), and are asked for again. Two looks, as a run may end between the questions for it and its process.
+    """
+    now = time.monotonic()
+    if now - watch.last_look < every or not runs_are_our_children(instance):
+        return []
+    watch.last_look = now
+    started = [(run, _processes(instance, run)) for run in active_runs(instance)]
+    living = _living_children(code_server)
+    # One that never had a process is failed by Dagster's run monitoring.
+    without = {run.run_id: run for run, processes in started if processes and not processes & living}
+    dead = [run for run_id, run in without.items() if run_id in watch.missed]
+    for run in dead:
+        _report(instance, run)
+    watch.missed = frozenset(without) - {run.run_id for run in dead}
+    return [run.run_id for run in dead]
+
+
+def _report(instance: DagsterInstance, run: DagsterRun) -> None:
+    from dagster import DagsterRunStatus
+
+    message = "Its process died without a word: killed, or the database was gone when it ended."
+    if run.status == DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, message)
+    else:
+        instance.report_run_failed(run, message)
+
+
+def _processes(instance: DagsterInstance, run: DagsterRun) -> set[int]:
+    """The ids of the processes that said they work on the run."""
+    from dagster import DagsterEventType
+
+    records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    said = [event.engine_event_data.metadata.get("pid") for event in events if event is not None]
+    return {int(str(pid.value)) for pid in said if pid is not None}
+
+
+def _living_children(pid: int) -> set[int]:
+    try:
+        children = psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return set()
+    return {child.pid for child in children if _lives(child)}
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
