@@ -22,7 +22,7 @@ from obstore.store import LocalStore, S3Store
 
 from resources.plain_listing import StoredObject, list_bucket, list_folder
 from resources.unfinished_files import FOLDER as UNFINISHED
-from resources.unfinished_files import sweep, unfinished_key
+from resources.unfinished_files import sweep, write_whole
 
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 
@@ -52,16 +52,14 @@ class ObjectStore:
     store: Any
     plain_listing: Callable[[str], Iterator[StoredObject]]
     threads: ThreadPoolExecutor
-    is_folder: bool = False
+    folder: Path | None = None
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Write one object; a reader sees the old content or the new one, never a part."""
-        if not self.is_folder:
+        if self.folder is None:
             obstore.put(self.store, key, data)
-            return
-        unfinished = unfinished_key()
-        obstore.put(self.store, unfinished, data)
-        obstore.rename(self.store, unfinished, key)
+        else:
+            write_whole(self.folder, key, data)  # two thirds of the CPU time that obstore takes
 
     async def put_async(self, key: str, data: bytes) -> None:
         """`put`, for the event loop."""
@@ -256,7 +254,7 @@ def _open_folder(url: str) -> ObjectStore:
         raise StoreUrlError(f"IMAGE_STORE_URL={url!r}: cannot use {folder} ({error})") from error
     sweep(folder)
     threads = ThreadPoolExecutor(_FOLDER_THREADS, thread_name_prefix="store")
-    return ObjectStore(url, store, lambda key: list_folder(folder, key), threads, is_folder=True)
+    return ObjectStore(url, store, lambda key: list_folder(folder, key), threads, folder)
 
 
 def _open_bucket(url: str, bucket: str, prefix: str) -> ObjectStore:

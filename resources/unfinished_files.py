@@ -1,6 +1,6 @@
 """Files of a local store that are being written, and what killed writers left of them.
 
-Belongs here: where a file lies until it is whole, and sweeping. Does not belong here: the store itself.
+Belongs here: where a file lies until it is whole, writing it, and sweeping. Does not belong here: the store itself.
 
 A file is written in a folder of its own and then moved to its key. Its name tells who writes it, so that whoever opens
 the store next can tell files of living processes from those of dead ones.
@@ -9,14 +9,66 @@ the store next can tell files of living processes from those of dead ones.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import socket
 import uuid
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 FOLDER = ".writing"
+
+# What obstore takes for no key of a folder either: it would neither read nor list it.
+_NO_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f]|#[0-9]+$")
+
+Result = TypeVar("Result")
+
+
+def write_whole(store: Path, key: str, content: bytes | Path) -> None:
+    """Write bytes, or what is in a file, under `key`; a reader sees the old content or the new one, never a part.
+
+    Folders are made when they are missing. Raises ValueError for a key that no file can have, and OSError; then nothing
+    is left aside.
+    """
+    if _NO_KEY.search(key):
+        raise ValueError(f"{key!r} is no key of a file")
+    unfinished = f"{store}/{unfinished_key()}"
+    try:
+        write_aside(unfinished, content)
+        move(unfinished, f"{store}/{key}")
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+# Every original and rendition comes through here: paths are strings, since a Path costs a tenth of what writing does.
+
+
+def write_aside(unfinished: str, content: bytes | Path) -> None:
+    """Write a new file, for nobody to see yet."""
+    with _with_its_folder(unfinished, lambda: open(unfinished, "xb")) as file:  # noqa: PTH123
+        if isinstance(content, Path):
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file, 2**20)
+        else:
+            file.write(content)
+
+
+def move(unfinished: str, target: str) -> None:
+    """Put a file that is whole in the place of `target`."""
+    _with_its_folder(target, lambda: os.replace(unfinished, target))  # noqa: PTH105
+
+
+def _with_its_folder(path: str, act: Callable[[], Result]) -> Result:
+    try:
+        return act()
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return act()
 
 
 def unfinished_key() -> str:

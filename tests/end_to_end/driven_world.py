@@ -25,6 +25,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from image_assets.pending_work import INGEST, Work
+from resources import unfinished_files
 
 _WRITE = re.compile(
     r"\s*(INSERT INTO|UPDATE|DELETE FROM|DROP TABLE|ALTER TABLE|ANALYZE|CREATE \w+(?: \w+)?|COPY) (\S+)"
@@ -109,10 +110,13 @@ def watch(places: Places) -> None:
         places.passing("delete objects")
         return result
 
-    def rename_object(store: Any, key: str, target: str, *arguments: Any, **options: Any) -> Any:
-        result = original["rename"](store, key, target, *arguments, **options)
-        put(target)
-        return result
+    def write_aside(unfinished: str, content: bytes | Path) -> None:
+        original["write_aside"](unfinished, content)
+        put(unfinished_files.FOLDER)
+
+    def move(unfinished: str, target: str) -> None:
+        original["move"](unfinished, target)
+        put(Path(target).relative_to(Path(unfinished).parent.parent).as_posix())
 
     original: dict[str, Callable[..., Any]] = {
         "execute": psycopg.Connection.execute,
@@ -120,11 +124,13 @@ def watch(places: Places) -> None:
         "copy": psycopg.Copy.__exit__,
         "put": obstore.put,
         "delete": obstore.delete,
-        "rename": obstore.rename,
+        "write_aside": unfinished_files.write_aside,
+        "move": unfinished_files.move,
     }
     psycopg.Connection.execute = execute  # type: ignore[method-assign]
     psycopg.Transaction.__exit__ = leave_transaction  # type: ignore[method-assign]
     psycopg.Copy.__exit__ = leave_copy  # type: ignore[method-assign]
     obstore.put = put_object
     obstore.delete = delete_objects
-    obstore.rename = rename_object
+    unfinished_files.write_aside = write_aside
+    unfinished_files.move = move

@@ -20,6 +20,7 @@ from end_to_end.world import World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources import unfinished_files
 from resources.ledger import rendering, tombstones
 from resources.ledger.rendering import RenditionRow
 
@@ -185,7 +186,7 @@ def steps_of(turns: Turns) -> Iterator[None]:
 
         stepping(psycopg.Connection, "execute")
         stepping(psycopg.Transaction, "__exit__")
-        stepping(obstore, "put")
+        stepping(unfinished_files, "move")
         stepping(obstore, "delete")
         yield
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from resources.object_store import ObjectStore, open_store
 from resources.unfinished_files import FOLDER, unfinished_key
 
@@ -58,3 +60,21 @@ def test_writing_leaves_nothing_beside_the_object(store: ObjectStore, tmp_path: 
     assert store.get("a/b/one") == b"2"
     assert store.get("a/two") == b"from a file"
     assert sorted(item.key for item in store.objects("")) == ["a/b/one", "a/two"]
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    store.put("a", b"in the way of a folder")
+    with pytest.raises(OSError, match="a/b"):
+        store.put("a/b", b"1")
+    with pytest.raises(OSError, match="none"):
+        store.put_file("c", tmp_path / "none")
+    assert files(tmp_path) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("key", ["", "a//b", "../a", "a/./b", "a\nb", "a/b#1"])
+def test_a_key_that_could_not_be_read_is_not_written(tmp_path: Path, key: str) -> None:
+    store = open_store((tmp_path / "store").as_uri())
+    with pytest.raises(ValueError, match="is no key"):
+        store.put(key, b"1")
+    assert files(tmp_path) == []
