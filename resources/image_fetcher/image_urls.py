@@ -23,6 +23,7 @@ LONGEST_URL = 16_384
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SERVER = re.compile(r"[^:/?#]*://[^/?#]*")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # What may not stand in a request line; everything else, `%` too, is left exactly as it was given.
@@ -63,33 +64,18 @@ def parse_image_url(text: str) -> ImageUrl:
     text = text.strip()
     if not text or len(text) > LONGEST_URL or _CONTROL.search(text):
         raise UrlRefused("bad_url")
+    start = _SERVER.match(text)
+    server, target = (text, "") if start is None else (start[0], text[start.end() :])
+    shown, scheme, host, port, address = _server(server)
     try:
-        parts = urlsplit(text)
-        if parts.scheme and parts.scheme not in _DEFAULT_PORTS:
-            raise UrlRefused("forbidden_scheme")
-        if "@" in parts.netloc:
-            raise UrlRefused("credentials_in_url")
-        if not parts.scheme or not parts.hostname:
-            raise UrlRefused("bad_url")
-        host, address = _host(parts.hostname)
-        given_port = parts.port
-        path = _encoded(parts.path) or "/"
-        # Cut from the text, since urlsplit cannot tell `?` without a query from none.
-        _, mark, query = text.partition("#")[0].partition("?")
-        target = path + mark + _encoded(query)
-    except UrlRefused:
-        raise
+        target = _encoded(target.partition("#")[0])
     except ValueError as error:
         raise UrlRefused("bad_url") from error
-    if given_port == 0:
-        raise UrlRefused("bad_url")
-    shown_host = f"[{host}]" if ":" in host else host
-    shown_port = "" if given_port is None else f":{given_port}"
     return ImageUrl(
-        text=f"{parts.scheme}://{shown_host}{shown_port}{target}",
-        scheme=parts.scheme,
+        text=shown + (target if target.startswith("/") else f"/{target}"),
+        scheme=scheme,
         host=host,
-        port=given_port or _DEFAULT_PORTS[parts.scheme],
+        port=port,
         address=address,
     )
 
@@ -115,6 +101,30 @@ def without_credentials(text: str) -> str:
 
 
 @lru_cache(4096)  # a partner's images share a few hosts
+def _server(text: str) -> tuple[str, str, str, int, Address | None]:
+    """A URL up to its path: as it is sent, and its scheme, host, port and the address that the host may be."""
+    try:
+        parts = urlsplit(text)
+        if parts.scheme and parts.scheme not in _DEFAULT_PORTS:
+            raise UrlRefused("forbidden_scheme")
+        if "@" in parts.netloc:
+            raise UrlRefused("credentials_in_url")
+        if not parts.scheme or not parts.hostname:
+            raise UrlRefused("bad_url")
+        host, address = _host(parts.hostname)
+        if parts.port == 0:
+            raise UrlRefused("bad_url")
+    except UrlRefused:
+        raise
+    except ValueError as error:
+        raise UrlRefused("bad_url") from error
+    shown_host = f"[{host}]" if ":" in host else host
+    shown_port = "" if parts.port is None else f":{parts.port}"
+    shown = f"{parts.scheme}://{shown_host}{shown_port}"
+    return shown, parts.scheme, host, parts.port or _DEFAULT_PORTS[parts.scheme], address
+
+
+@lru_cache(4096)
 def _host(given: str) -> tuple[str, Address | None]:
     if ":" in given:
         try:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from urllib.parse import urljoin
 
 import aiohttp
@@ -123,14 +124,15 @@ async def ask_once(
                 deadline.reschedule(clock() + left)
 
             conditional = _is_conditional(headers)
-            answer = await _answer(response, url, limits, obey_robots_tag, make_room, conditional=conditional)
+            said = partial(Answer, url=url.text, latency=latency, share=share)
+            answer = await _answer(response, said, limits, obey_robots_tag, make_room, conditional=conditional)
             if not keep_alive:
                 response.close()
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        answer = Answer(data=None, reason=_fault(error), status=None, url=url.text)
+        answer = Answer(None, _fault(error), None, url.text, latency, share=share)
     finally:
         share.keep(len(answer.data) if answer is not None and answer.data is not None else 0)
-    return replace(answer, latency=latency, share=share)
+    return answer
 
 
 def _as_given(url: ImageUrl) -> yarl.URL:
@@ -169,7 +171,7 @@ def _fault(error: Exception) -> str:
 
 async def _answer(
     response: aiohttp.ClientResponse,
-    url: ImageUrl,
+    answer: Callable[..., Answer],
     limits: FetchLimits,
     obey_robots_tag: bool,
     make_room: MakeRoom,
@@ -177,34 +179,28 @@ async def _answer(
     conditional: bool,
 ) -> Answer:
     status = response.status
-    refusal = Answer(
-        data=None,
-        reason=f"http_{status}",
-        status=status,
-        url=url.text,
-        validators=Validators(_validator(response, "ETag"), _validator(response, "Last-Modified")),
-        robots_tag=opt_out(response.headers.getall("X-Robots-Tag", ()), PRODUCT),
-    )
+    headers = response.headers
+    robots_tag = opt_out(headers.getall("X-Robots-Tag", ()), PRODUCT)
+    opted_out = obey_robots_tag and robots_tag is not None
+    validators = Validators(_validator(response, "ETag"), _validator(response, "Last-Modified"))
+    said = partial(answer, status=status, validators=validators, robots_tag=robots_tag)
     if status in _REDIRECTS:
-        return replace(refusal, location=response.headers.get("Location", ""))
+        return said(None, f"http_{status}", location=headers.get("Location", ""))
     if status == 304 and conditional:
-        opted_out = obey_robots_tag and refusal.robots_tag is not None
-        return replace(refusal, reason="robots_tag" if opted_out else None, unchanged=not opted_out)
+        return said(None, "robots_tag" if opted_out else None, unchanged=not opted_out)
     if status in (204, 205):
-        return replace(refusal, reason="empty_body")
+        return said(None, "empty_body")
     if status not in (200, 203):
-        return replace(refusal, retry_after=_seconds(response.headers.get("Retry-After")))
-    if obey_robots_tag and refusal.robots_tag is not None:
-        return replace(refusal, reason="robots_tag")
+        return said(None, f"http_{status}", retry_after=_seconds(headers.get("Retry-After")))
+    if opted_out:
+        return said(None, "robots_tag")
     if (response.content_length or 0) > limits.max_bytes:
-        return replace(refusal, reason="body_too_large")
+        return said(None, "body_too_large")
     body = await _body(response, limits.max_bytes, make_room)
     if body is None:
-        return replace(refusal, reason="body_too_large")
-    data, reason = decompressed(body, response.headers.getall("Content-Encoding", ()), limits.max_bytes)
-    if data == b"":
-        data, reason = None, "empty_body"
-    return replace(refusal, data=data, reason=reason)
+        return said(None, "body_too_large")
+    data, reason = decompressed(body, headers.getall("Content-Encoding", ()), limits.max_bytes)
+    return said(None, "empty_body") if data == b"" else said(data, reason)
 
 
 def _validator(response: aiohttp.ClientResponse, name: str) -> str | None:
