@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resources.partners import PartnerSettings
 
 CONNECTIONS = 128  # as many as img2dataset has threads in its two processes
+# To other threads go several bodies at once: the way there and back costs CPU time too.
+BODIES_A_HOP, HOPS = 16, 8
 
 
 def talk(urls: Sequence[str], folder: Path) -> None:
@@ -38,25 +40,31 @@ def talk(urls: Sequence[str], folder: Path) -> None:
 
 def fetch(urls: Sequence[str], folder: Path) -> None:
     """Fetch and store only."""
-    from resources.image_fetcher import Fetched, FetchRequest, fetch_all
+    from resources.image_fetcher import FetchRequest, fetch_all
     from resources.object_store import open_store, raw_image_key
 
     store = open_store(f"file://{folder}")
-    at_once = asyncio.Semaphore(CONNECTIONS)
+    hops = asyncio.Semaphore(HOPS)
 
-    def keep(data: bytes) -> None:
-        store.put(raw_image_key(hashlib.sha256(data).hexdigest()), data)
+    def keep(bodies: Sequence[bytes]) -> None:
+        for data in bodies:
+            store.put(raw_image_key(hashlib.sha256(data).hexdigest()), data)
 
-    async def keep_beside(fetched: Fetched) -> None:
-        assert fetched.data is not None, fetched.reason
-        await asyncio.to_thread(keep, fetched.data)
-        at_once.release()
+    async def keep_beside(bodies: Sequence[bytes]) -> None:
+        await asyncio.to_thread(keep, bodies)
+        hops.release()
 
     async def run() -> None:
+        bodies: list[bytes] = []
         async with asyncio.TaskGroup() as group:
             async for fetched in fetch_all([FetchRequest(url, url) for url in urls], _settings()):
-                await at_once.acquire()
-                group.create_task(keep_beside(fetched))
+                assert fetched.data is not None, fetched.reason
+                bodies.append(fetched.data)
+                if len(bodies) == BODIES_A_HOP:
+                    await hops.acquire()
+                    group.create_task(keep_beside(bodies))
+                    bodies = []
+        keep(bodies)
 
     asyncio.run(run())
 
