@@ -116,7 +116,7 @@ class _Worker:
             reason, again = self._cause_of_death()
             return _Answer(replace(known, reason=reason), again)
         # What ran out of memory may have left a codec in disorder.
-        self._lost = known.reason == "decoder_memory"
+        self._lost = known.reason == "decoder_memory" and known.memory_needed is None
         return _Answer(known, again=self._lost)
 
     def reusable(self) -> bool:

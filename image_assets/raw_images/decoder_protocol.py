@@ -15,7 +15,7 @@ from typing import get_args
 from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits
 
 REQUEST = struct.Struct("<IQ")
-REPLY = struct.Struct("<BQQ")
+REPLY = struct.Struct("<BQQQ")
 READY = b"ready"
 
 _MEASURED = 255
@@ -44,11 +44,12 @@ def parse_head(head: bytes) -> tuple[ImageFormat, ScreeningLimits]:
 
 
 def size_reply(width: int, height: int) -> bytes:
-    return REPLY.pack(_MEASURED, width, height)
+    return REPLY.pack(_MEASURED, width, height, 0)
 
 
 def verdict_reply(screening: Screening) -> bytes:
-    return REPLY.pack(_VERDICTS.index(screening.reason), screening.width or 0, screening.height or 0)
+    numbers = (screening.width, screening.height, screening.memory_needed)
+    return REPLY.pack(_VERDICTS.index(screening.reason), *(number or 0 for number in numbers))
 
 
 def parse_reply(reply: bytes, image_format: ImageFormat) -> tuple[bool, Screening]:
@@ -58,7 +59,8 @@ def parse_reply(reply: bytes, image_format: ImageFormat) -> tuple[bool, Screenin
     """
     if len(reply) != REPLY.size or not (reply[0] == _MEASURED or reply[0] < len(_VERDICTS)):
         raise ValueError("not a reply of a decoder worker")
-    code, width, height = REPLY.unpack(reply)
+    code, width, height, memory = REPLY.unpack(reply)
     final = code != _MEASURED
     reason = _VERDICTS[code] if final else None
-    return final, Screening(final and reason is None, reason, image_format, width or None, height or None)
+    accepted = final and reason is None
+    return final, Screening(accepted, reason, image_format, width or None, height or None, memory or None)

@@ -22,11 +22,13 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from image_assets.decoder_memory import memory_refused
 from image_assets.raw_images.canvas import claimed_canvas
 from image_assets.raw_images.jpeg_scans import misses_scans
 from image_assets.raw_images.png_chunks import png_fault
 from image_assets.raw_images.signatures import ends_early
 from image_assets.raw_images.verdicts import ImageFormat, Reason, Screening, ScreeningLimits, refused_by_limits
+from image_assets.shown_pixels import LYING
 
 _PILLOW_FORMATS: dict[ImageFormat, str] = {
     "jpeg": "JPEG",  # MPO too: what phones write is a JPEG with more pictures behind it, and the first is the picture
@@ -41,7 +43,6 @@ _PILLOW_FORMATS: dict[ImageFormat, str] = {
 # What the later rooms can show. Others, such as measurements in floating point, come in TIFF only.
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "I;16", "I;16L", "I;16B"}
 _LONGEST_SIDE = 2**31 - 1  # PNG allows no more, the other formats far less; more is a lie, not a size
-_TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 # What libjpeg says of picture data that is not there, or is none; its other warnings hide nothing that people see.
 _JPEG_DAMAGE = re.compile("premature end|bad Huffman code")
 _TRUNCATED = re.compile("truncated|premature end", re.IGNORECASE)
@@ -79,6 +80,9 @@ def decode(
                 return Screening(False, "corrupt", image_format)
             measured(width, height)
             reason = refused_by_limits(width, height, limits)
+            if reason is None and (refused := memory_refused(image, data)):
+                needed, _ = refused
+                return Screening(False, "decoder_memory", image_format, width, height, needed)
             if reason is None:
                 Image.MAX_IMAGE_PIXELS = limits.max_pixels  # for frames larger than their header said
                 if not (image_format == "jpeg" and _is_sound_jpeg(data)):
@@ -116,7 +120,7 @@ def _size_as_shown(image: Image.Image, *, decoded: bool) -> tuple[int, int]:
         raise
     except Exception:  # noqa: BLE001  broken EXIF is common and no fault of the picture
         orientation = None
-    return (height, width) if orientation in _TURNED else (width, height)
+    return (height, width) if orientation in LYING else (width, height)
 
 
 def _is_sound_jpeg(data: bytes) -> bool:

@@ -73,7 +73,7 @@ def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:
         return Judged(arrived.fetch_key, outcome, arrived.reason, arrived.attempts, arrived.status, said=arrived.said)
     screening = screen(arrived.data, limits)
     outcome = "available" if screening.accepted else "rejected"
-    keep = screening.accepted or screening.reason in LIMIT_REASONS
+    keep = screening.accepted or (screening.reason in LIMIT_REASONS and screening.width is not None)
     return Judged(
         arrived.fetch_key,
         outcome,

@@ -24,13 +24,14 @@ Reason = Literal[
     "long_side_below_minimum",
     "decoder_crashed",  # the codec took its process down, twice
     "decoder_timeout",  # the decode went on for longer than `decode_seconds`
-    "decoder_memory",  # the decode wanted more memory than a picture of its size can need
+    "decoder_memory",  # the decode would need more memory than any may take, or wanted more than it can need
 ]
 
 LIMIT_REASONS: frozenset[Reason] = frozenset(
-    {"decompression_bomb", "too_many_pixels", "short_side_below_minimum", "long_side_below_minimum"}
+    {"decompression_bomb", "too_many_pixels", "short_side_below_minimum", "long_side_below_minimum", "decoder_memory"}
 )
-"""Reasons that other limits may lift: such images keep their bytes and dimensions and need no new fetch."""
+"""Reasons that other limits may lift: such images keep their bytes and dimensions, where these are known, and need no
+new fetch."""
 
 BOMB_PIXELS = 89_478_485
 """Pixels from which Pillow warns of a decompression bomb (its `MAX_IMAGE_PIXELS`: 256 MiB as RGB)."""
@@ -75,6 +76,7 @@ class Screening:
     """The verdict on one image: `reason` says why it is not accepted.
 
     width, height: pixels as shown (EXIF orientation applied), known as soon as the header could be read.
+    memory_needed: bytes, of an image whose header says that its decoder would hold more than is allowed.
     """
 
     accepted: bool
@@ -82,6 +84,7 @@ class Screening:
     format: ImageFormat | None = None
     width: int | None = None
     height: int | None = None
+    memory_needed: int | None = None
 
 
 def refused_by_limits(width: int, height: int, limits: ScreeningLimits) -> Reason | None:

@@ -1,7 +1,8 @@
 """Decoding: a file's bytes as upright sRGB pixels, no more of them than are needed and within bounded memory.
 
-Belongs here: the header, the scale a file is decoded at, the decoders, and what a decode takes of memory.
-Does not belong here: colour conversion (colour), scaling to a rendition's size (scaling).
+Belongs here: the header, the scale a file is decoded at, the decoders.
+Does not belong here: what a decode takes of memory (decoder_memory), colour conversion (colour), scaling to a
+rendition's size (scaling).
 """
 
 from __future__ import annotations
@@ -14,34 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image
 
+from image_assets.decoder_memory import (
+    JPEG_FORMATS,
+    LARGE_WEBP_PIXELS,
+    decode_scale,
+    memory_needed,
+    memory_refused,
+)
 from image_assets.renditions.attribution import Attribution, read_attribution
 from image_assets.renditions.colour import Colour, in_srgb
 from image_assets.renditions.declared_colours import profile_of
 from image_assets.renditions.placing import Size
-from image_assets.shown_pixels import exif_orientation, turned_upright
+from image_assets.shown_pixels import LYING, exif_orientation, turned_upright
 
-# No file is decoded smaller than this long side, nor smaller than so many times the rendition: scaled down again from
-# there, it cannot be told from one decoded in full (docs/renditions.md).
-_SMALLEST_DECODE = 2560
+# No file is decoded smaller than so many times the rendition: scaled down again from there, it cannot be told from one
+# decoded in full (docs/renditions.md).
 _DECODE_MARGIN = 4 / 3
-
-_TURNED = (5, 6, 7, 8)  # orientations that exchange width and height
-
-# From here libvips reads a WebP: Pillow holds four copies of it in memory.
-_LARGE_WEBP_PIXELS = 8_000_000
-
-_JPEG = ("JPEG", "MPO")  # MPO: what phones write is a JPEG with more pictures behind it
-
-# Bytes that a decoder holds for each pixel of the file, at the most that was measured (docs/renditions.md). Of an AVIF
-# the most is 10 bits without subsampling, which its opened file does not tell.
-_HELD_BYTES = {"AVIF": 12, "WEBP": 5}
-_HELD_BYTES_OTHERWISE = 4
-_SMALL_WEBP_HELD_BYTES = 16
-_COEFFICIENT_BYTES = 2  # of a progressive JPEG, for every sample of every component
-_WORKING_BYTES = 40_000_000  # whatever the size: canvases, encoders, the codecs' own
 
 # The pool of renderers decides on parallelism, and every thread of a decoder holds memory of its own.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+class TooMuchMemory(Exception):
+    """A file whose decoder would hold more memory than one image may take."""
 
 
 @dataclass
@@ -57,7 +53,7 @@ class Source:
 
     @property
     def may_be_transparent(self) -> bool:
-        return self.format not in _JPEG
+        return self.format not in JPEG_FORMATS
 
     def take_image(self) -> Image.Image:
         """The file as Pillow opened it; nothing here keeps its pixels. An image that was drafted once stays so, hence
@@ -79,10 +75,13 @@ class Decoded:
 
 
 def read_header(data: bytes) -> Source:
-    """Open a file without decoding it. Raises what Pillow raises for bytes that are no image."""
+    """Open a file without decoding it. Raises TooMuchMemory, and what Pillow raises for bytes that are no image."""
     image = _opened(data)
+    if refused := memory_refused(image, data):
+        needed, allowed = refused
+        raise TooMuchMemory(f"it needs {needed / 1e6:.0f} MB of memory, {allowed / 1e6:.0f} MB are allowed")
     orientation = exif_orientation(image)
-    size = image.size[::-1] if orientation in _TURNED else image.size
+    size = image.size[::-1] if orientation in LYING else image.size
     return Source(data, image.format, orientation, image.size, size, image)
 
 
@@ -93,30 +92,12 @@ def decoding_scale(size: Size, part: Size, target: Size) -> int:
     """
     longest = max(size)
     scaled_longest = longest * max(wanted / shown for wanted, shown in zip(target, part, strict=True))
-    needed = max(_SMALLEST_DECODE, _DECODE_MARGIN * scaled_longest)
-    return next(scale for scale in (8, 4, 2, 1) if scale == 1 or longest >= scale * needed)
+    return decode_scale(longest, _DECODE_MARGIN * scaled_longest)
 
 
-def memory_needed(source: Source, scale: int) -> int:
+def memory_to_decode(source: Source, scale: int) -> int:
     """Bytes that decoding a file `scale` times smaller and rendering it take at most, beside the file itself."""
-    pixels = source.stored[0] * source.stored[1]
-    if source.format in _JPEG:
-        held = _coefficients(source.opened) * _COEFFICIENT_BYTES
-    elif source.format == "WEBP" and pixels <= _LARGE_WEBP_PIXELS:
-        held = pixels * _SMALL_WEBP_HELD_BYTES
-    else:
-        held = pixels * _HELD_BYTES.get(source.format or "", _HELD_BYTES_OTHERWISE)
-    # The picture in sRGB, and once more when it is turned.
-    return held + 8 * pixels // scale**2 + _WORKING_BYTES
-
-
-def _coefficients(jpeg: Image.Image | None) -> int:
-    """How many coefficients a JPEG's decoder holds at once: all of a progressive one, next to none of others."""
-    if jpeg is None or not jpeg.info.get("progressive"):
-        return 0
-    components = [(across, down) for _, across, down, _ in getattr(jpeg, "layer", ())]
-    most = max((across for across, _ in components), default=1) * max((down for _, down in components), default=1)
-    return sum(jpeg.width * jpeg.height * across * down // most for across, down in components)
+    return memory_needed(source.opened or _opened(source.data), source.data, scale)
 
 
 def decode(source: Source, scale: int, background: Colour) -> Decoded:
@@ -126,7 +107,7 @@ def decode(source: Source, scale: int, background: Colour) -> Decoded:
     """
     image = source.take_image()
     profile = profile_of(image, source.data)
-    if source.format == "WEBP" and source.stored[0] * source.stored[1] > _LARGE_WEBP_PIXELS:
+    if source.format == "WEBP" and source.stored[0] * source.stored[1] > LARGE_WEBP_PIXELS:
         pixels = _large_webp(source.data, scale)
     else:
         pixels = image

@@ -17,7 +17,7 @@ from typing import TypeVar
 from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from image_assets.renditions.colour import Colour
-from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, memory_needed, read_header
+from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, memory_to_decode, read_header
 from image_assets.renditions.encoding import Rendition, encoded
 from image_assets.renditions.placing import Size, fitted_size, part_shown, placed
 from image_assets.renditions.recipes import Recipe
@@ -47,7 +47,7 @@ def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     recipe's background, scaled to fit the recipe's box or cropped to fill it, given the recipe's contrast and
     sharpness, and encoded; of its metadata only copyright, artist and credit are kept.
     Of an animation the first frame is taken. Equal input gives equal bytes. May be called from many threads.
-    Raises RenderingFailed when the image cannot be read.
+    Raises RenderingFailed when the image cannot be read, or not in the memory that is allowed (decoder_memory).
     """
     renditions: dict[str, Rendition] = {}
     try:
@@ -67,7 +67,7 @@ def memory_to_render(data: bytes, recipes: Sequence[Recipe]) -> int:
     try:
         source = read_header(data)
         scales = [_decode_for(source, recipe)[0] for recipe in recipes]
-        return memory_needed(source, min(scales)) if scales else 0
+        return memory_to_decode(source, min(scales)) if scales else 0
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  rendering will tell what is wrong with the file

@@ -131,7 +131,7 @@ resource.setrlimit(resource.RLIMIT_AS, (200 * 2**20, 200 * 2**20))
 print(*vars(screen(slow, slow_limits)).values())
 print(screen(picture).accepted)
 """
-    assert _outcome(program, files).splitlines() == ["False decoder_memory png 20000 20000", "True"]
+    assert _outcome(program, files).splitlines() == ["False decoder_memory png 20000 20000 None", "True"]
 
 
 def test_workers_ignore_the_signal_handling_of_their_parent(files: list[str]) -> None:

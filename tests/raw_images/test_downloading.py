@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import pytest
+from image_files import avif_that_claims
 from pictures import drawn, jpeg
 
 from image_assets.raw_images import ScreeningLimits, downloading
@@ -69,6 +70,13 @@ def test_a_picture_below_a_limit_is_rejected_but_its_bytes_are_kept() -> None:
     data = jpeg(drawn(1, 240, 100))
     judged = judge(Arrived("k", data, None, True, 1, 200), LIMITS)
     assert (judged.outcome, judged.data) == ("rejected", data)
+    assert judged.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_picture_whose_decode_would_take_too_much_memory_is_rejected_but_its_bytes_are_kept() -> None:
+    data = avif_that_claims(8000, 6000, "4:4:4")
+    judged = judge(Arrived("k", data, None, True, 1, 200), LIMITS)
+    assert (judged.outcome, judged.reason, judged.data) == ("rejected", "decoder_memory", data)
     assert judged.sha256 == hashlib.sha256(data).hexdigest()
 
 

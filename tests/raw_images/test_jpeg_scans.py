@@ -6,7 +6,7 @@ import io
 import re
 
 import pytest
-from image_files import encoded
+from image_files import encoded, one_scan_a_colour
 from pictures import drawn
 from PIL import Image
 
@@ -36,20 +36,8 @@ def test_a_progressive_jpeg_without_the_last_bits_of_precision_is_accepted(scans
     assert screen(_cut_before(scans, _progressive())).accepted
 
 
-def _one_scan_a_colour() -> bytes:
-    """A baseline file whose three scans have one component each: three grey files in one."""
-    grey = encoded("jpeg", drawn(31, 400, 300).convert("L"))
-    frame = grey.index(b"\xff\xc0")
-    tables, scan = grey[2:frame], grey[grey.index(b"\xff\xda") : -2]
-    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
-    header = b"\xff\xc0\x00\x11" + grey[frame + 4 : frame + 9] + b"\x03" + components
-    rest = grey[frame + 13 : grey.index(b"\xff\xda")]
-    scans = [scan[:5] + bytes([number]) + scan[6:] for number in (1, 2, 3)]
-    return b"\xff\xd8" + tables + header + rest + b"".join(scans) + b"\xff\xd9"
-
-
 def test_a_jpeg_without_one_of_its_colours_is_truncated() -> None:
-    data = _one_scan_a_colour()
+    data = one_scan_a_colour(drawn(31, 400, 300).convert("L"))
     assert screen(data) == Screening(True, None, "jpeg", 400, 300)
     for scan in (1, 2):
         cut = _cut_before(scan, data)

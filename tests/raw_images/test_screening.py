@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from image_files import FORMATS, bilevel_png, encoded, png_chunk
+from image_files import FORMATS, avif_that_claims, bilevel_png, encoded, png_chunk
 from pictures import drawn
 from PIL import Image
 
@@ -120,6 +120,20 @@ def test_a_header_that_claims_billions_of_pixels_is_a_decompression_bomb() -> No
     data = b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
     assert screen(data) == Screening(False, "decompression_bomb", "png", 60_000, 60_000)
     assert "decompression_bomb" in LIMIT_REASONS
+
+
+def test_an_image_that_needs_more_memory_than_is_allowed_is_refused_by_its_header_and_says_how_much() -> None:
+    screening = screen(avif_that_claims(8000, 6000, "4:4:4"))
+    assert screening.memory_needed == pytest.approx(460e6, rel=0.02)
+    assert screening == Screening(False, "decoder_memory", "avif", 8000, 6000, screening.memory_needed)
+    for size, subsampling in (((8000, 6000), "4:2:0"), ((6000, 5000), "4:4:4")):
+        assert screen(avif_that_claims(*size, subsampling)) == Screening(True, None, "avif", *size)
+
+
+def test_larger_pictures_may_take_more_memory_once_more_pixels_are_allowed() -> None:
+    limits = ScreeningLimits(max_pixels=80_000_000)
+    assert screen(avif_that_claims(10_000, 8000, "4:2:0"), limits).accepted
+    assert screen(avif_that_claims(10_000, 8000, "4:4:4"), limits).reason == "decoder_memory"
 
 
 def test_a_webp_header_that_claims_billions_of_pixels_is_a_decompression_bomb() -> None:
