@@ -134,7 +134,7 @@ def _other_files(
     for published in publications:
         kept |= {published.manifest_key, published.summary_key, published.gallery_key}
     before = datetime.now(UTC) - grace
-    for page in store.pages("image-releases"):
+    for page in store.pages(["image-releases"]):
         for item in page:
             if item.key not in kept and item.written_at < before and item.key.count("/") == 3:
                 yield item.key, item.key.split("/")[1], item.size
@@ -143,10 +143,9 @@ def _other_files(
 def _old_objects(store: ObjectStore, grace: timedelta) -> Iterator[list[tuple[str, int]]]:
     """(key, bytes) of renditions and originals in the store that were written before the grace, page by page."""
     before = datetime.now(UTC) - grace
-    for prefix in (*store.folders("renditions"), "raw"):
-        for folder in store.folders(prefix):
-            for page in store.pages(folder):
-                yield [(item.key, item.size) for item in page if item.written_at < before and _OURS.fullmatch(item.key)]
+    folders = (folder for prefix in (*store.folders("renditions"), "raw") for folder in store.folders(prefix))
+    for page in store.pages(folders):
+        yield [(item.key, item.size) for item in page if item.written_at < before and _OURS.fullmatch(item.key)]
 
 
 def report_lines(collected: Collected, delete: bool, originals: bool, grace: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -159,9 +160,19 @@ def test_folders_are_told_one_by_one_and_their_objects_page_by_page_with_their_t
         store.put(key, b"x")
     assert store.folders("a") == ["a/one", "a/two"]
     assert store.folders("none") == []
-    listed = [item for page in store.pages("a") for item in page]
+    listed = [item for page in store.pages(["a"]) for item in page]
     assert sorted(item.key for item in listed) == ["a/4", "a/one/1", "a/one/2", "a/two/deep/3"]
     assert all(before < item.written_at < before + timedelta(minutes=2) for item in listed)
+
+
+def test_many_folders_are_listed_side_by_side_and_none_is_left_out(store: ObjectStore) -> None:
+    wanted = [f"many/{number:02x}/{name}" for number in range(40) for name in "ab"]
+    for key in wanted:
+        store.put(key, b"x")
+    pages = store.pages(["none", *store.folders("many"), "none/at/all"])
+    assert sorted(item.key for page in pages for item in page) == wanted
+    with closing(store.pages(store.folders("many"))) as unfinished:
+        next(unfinished)
 
 
 def test_many_objects_are_deleted_at_once_whether_they_are_there_or_not(store: ObjectStore) -> None:
