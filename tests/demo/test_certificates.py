@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from demo.certificates import (
@@ -33,6 +35,21 @@ def test_every_default_policy_has_one_of_its_present_version_on_the_present_fing
 def test_the_default_policy_is_proven() -> None:
     known = certificate_for(DEFAULT_POLICY, METHOD, [])
     assert shortcoming(DEFAULT_POLICY, METHOD, known, Requirements()) is None
+
+
+def test_the_page_on_the_guarantee_quotes_the_certificate_of_the_default_policy() -> None:
+    known = certificate_for(DEFAULT_POLICY, METHOD, [])
+    assert known is not None
+    page = " ".join(Path("docs/same-picture-guarantee.md").read_text().split())
+    same = sum(edit.pairs for edit in known.by_edit.values())
+    assert f"{same:,} same and {known.false_merges.pairs:,} different pairs" in page
+    assert f"the rate is at most {rate(known.false_merges.upper)}" in page
+    assert f"{known.confused_pictures.pairs} pairs of photographs and their copies" in page
+    assert f"if copies told nothing new it would be {rate(known.confused_pictures.upper)}" in page
+
+
+def rate(share: float) -> str:
+    return f"{share:.1e}".replace("e-0", "e-")
 
 
 @needs_photographs
