@@ -102,10 +102,15 @@ def import_(file: Path) -> None:
 @corpus.command()
 def show() -> None:
     """List where the labelled pairs are from."""
-    from resources.ledger.corpus import origins
+    from image_assets.dedup_quality.corpus import DECIDED
+    from resources.ledger.corpus import OriginCount, origins
+    from resources.ledger.decisions import pair_decisions
 
     with _house() as (ledger, _, _), ledger.connect() as connection:
-        known = origins(connection)
+        known, decided = origins(connection), pair_decisions(connection)
+    if decided:
+        same = sum(decision.same for decision in decided)
+        known.append(OriginCount(DECIDED, "people; see image-assets decisions", same, len(decided) - same))
     for count in known:
         say(f"{count.kind:<10} {count.same:>9,} same {count.different:>9,} different  {count.origin}")
     if not known:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from corpus.stock import write_photographs
 
+from resources.ledger import Ledger
+from resources.ledger.decisions import record_decision
+
 COMMAND = Path(sys.executable).with_name("image-assets")
 
 
@@ -42,6 +45,18 @@ def test_pairs_are_imported_shown_judged_and_forgotten(tmp_path: Path, database_
     code, said = run(tmp_path, database_url, "forget", "pairs.csv")
     assert code == 1
     assert "No pairs are from pairs.csv" in said
+
+
+def test_what_people_decided_is_listed_among_the_labelled_pairs(
+    tmp_path: Path, database_url: str, ledger: Ledger
+) -> None:
+    assert "No pairs yet" in run(tmp_path, database_url, "show")[1]
+    with ledger.connect() as connection:
+        for other, same in (("b", False), ("c", False), ("d", True)):
+            record_decision(connection, "a" * 64, other * 64, same=same, note=None)
+    code, said = run(tmp_path, database_url, "show")
+    assert code == 0
+    assert said.split()[:5] == ["decided", "1", "same", "2", "different"]
 
 
 def test_a_certificate_that_is_not_good_enough_is_told_with_its_report(tmp_path: Path, database_url: str) -> None:
