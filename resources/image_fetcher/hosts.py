@@ -26,6 +26,7 @@ _NO_SPACING = 0.001
 _LATE_TOKEN = 0.01  # a timer's delay does not slow the rate down
 _SLOW_FACTOR, _SLOW_SECONDS = 2.0, 0.05  # this much later than usual is a sign of overload
 _LONGEST_PROBE_PAUSE = 30.0
+_PATIENCES_WITH_429 = 10  # without a time: such limits are often by the minute
 
 _BUCKETS = 64
 _BUCKET_BASE = math.log(1.2)  # each latency bucket is a fifth wider than the one before; the first ends at 1 ms
@@ -85,7 +86,7 @@ class Host:
         self._paused_until = now
         self._failures = 0
         self._openings = 0
-        self._without_answer_since: float | None = None
+        self._gives_up_at = math.inf
         self._latency: float | None = None
         self._usual_latency = 0.0
         self._cut_at = -math.inf
@@ -105,7 +106,7 @@ class Host:
 
     def given_up(self, now: float) -> bool:
         """Whether waiting images end without a request: no good answer for too long, or a pause that lasts longer."""
-        return now < self._paused_until and self._paused_until >= self._gives_up_at()
+        return now < self._paused_until and self._paused_until >= self._gives_up_at
 
     def state(self, now: float) -> str:
         """For people: `open` (the circuit), `paused` (as the host asked), `slowed` (fewer or slower), else `steady`."""
@@ -130,7 +131,7 @@ class Host:
         """The host gave an answer that says it works (a 404 too). `latency`: seconds until it began."""
         self._count(now, latency, size)
         self._failures = self._openings = 0
-        self._without_answer_since = None
+        self._gives_up_at = math.inf
         self._spacing = max(self._spacing * 0.95, self._least_spacing)
         if self._spacing < _NO_SPACING:
             self._spacing = self._least_spacing
@@ -154,7 +155,7 @@ class Host:
         if self.open or self._failures >= self._limits.circuit_failures:
             pause = min(self._limits.circuit_seconds * 2.0**self._openings, _LONGEST_PROBE_PAUSE)
             self._openings += 1
-            self._pause(now, pause)
+            self._pause(now, pause, self._limits.host_patience_seconds)
 
     def asked_to_wait(self, now: float, started: float, latency: float, reason: str, retry_after: float | None) -> None:
         """429, or 503 with Retry-After: the whole host rests as long as it says and is asked more slowly then."""
@@ -162,18 +163,14 @@ class Host:
         if started > self._cut_at:
             self._cut(now, 0.5)
             self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _LONGEST_SPACING)
-        # Without a time too, it must give a good answer before our patience ends.
-        self._pause(now, retry_after or self._spacing)
+        if retry_after:
+            self._pause(now, retry_after, self._limits.host_patience_seconds)
+        else:
+            self._pause(now, self._spacing, _PATIENCES_WITH_429 * self._limits.host_patience_seconds)
 
-    def _gives_up_at(self) -> float:
-        if self._without_answer_since is None:
-            return math.inf
-        return self._without_answer_since + self._limits.host_patience_seconds
-
-    def _pause(self, now: float, seconds: float) -> None:
+    def _pause(self, now: float, seconds: float, patience: float) -> None:
         self._paused_until = max(self._paused_until, now + seconds)
-        if self._without_answer_since is None:
-            self._without_answer_since = now
+        self._gives_up_at = min(self._gives_up_at, now + patience)
 
     def _cut(self, now: float, factor: float, least: float = 1.0) -> None:
         """Once a round: requests that were under way already say nothing about the smaller window."""

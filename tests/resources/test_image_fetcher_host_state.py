@@ -112,8 +112,7 @@ def test_a_host_that_answers_429_and_nothing_else_is_given_up_though_it_names_no
         host.end()
         now, asked = now + 0.1, asked + 1
         assert asked < 100
-    assert now <= 1.0 + LIMITS.host_patience_seconds
-    assert asked > 2
+    assert 1.0 + 9 * LIMITS.host_patience_seconds < now <= 1.0 + 10 * LIMITS.host_patience_seconds
 
 
 def test_the_circuit_opens_lets_a_probe_through_and_closes_when_it_is_answered() -> None:
