@@ -18,7 +18,7 @@ def certificate_lines(certificate: Certificate, required: Requirements) -> Itera
     yield f"policy {certificate.policy} on {certificate.fingerprint} fingerprints, corpus {certificate.corpus}"
     for edit, share in sorted(certificate.by_edit.items(), key=lambda item: (item[1].rate, item[0])):
         yield f"  {edit:<30} {share.rate:>8.2%}  at least {share.lower:>7.2%}  {_behind(share)}"
-    for kind, share in certificate.by_kind.items():
+    for kind, share in sorted(certificate.by_kind.items()):
         merged = f"{share.hits:,} merged"
         yield (
             f"  different, {kind:<25} {merged:>8}  at most {share.upper:>8.2g}  {_behind(share)}, "

@@ -59,6 +59,10 @@ def test_what_people_decided_is_listed_among_the_labelled_pairs(
     assert said.split()[:5] == ["decided", "1", "same", "2", "different"]
 
 
+def told_of_different(said: str) -> list[str]:
+    return [line for line in said.splitlines() if line.startswith("  different, ")]
+
+
 def test_a_certificate_that_is_not_good_enough_is_told_with_its_report(tmp_path: Path, database_url: str) -> None:
     folder = write_photographs(tmp_path / "photos", 12)
     few = ("--same-pairs", "31", "--different-pairs", "40")
@@ -70,7 +74,9 @@ def test_a_certificate_that_is_not_good_enough_is_told_with_its_report(tmp_path:
     assert "The gate of image_groups is closed by this" in said
     (report,) = [line.removeprefix("Report: ") for line in said.splitlines() if line.startswith("Report: ")]
     assert "The gate is closed" in Path(report).read_text()
-    assert "closed" in run(tmp_path, database_url, "certificate")[1]
+    stored = run(tmp_path, database_url, "certificate")[1]
+    assert "closed" in stored
+    assert told_of_different(stored) == told_of_different(said) != []
     code, said = run(tmp_path, database_url, "certificate", "--forget")
     assert "1 certificates dropped" in said
     assert "is certified" in said
