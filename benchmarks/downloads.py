@@ -9,7 +9,8 @@ fetch and store only: ours without decoding; img2dataset with its re-encoding of
 the whole stage: ours as Dagster runs it (every pixel decoded, original bytes kept, rows in the ledger); img2dataset as
   it is by default (decoded, brought to 256 x 256, encoded again); Scrapy's images pipeline; the talk's loop.
 
-All but the talk's loop have 128 connections, as many as img2dataset has threads in two processes.
+Ours has 256 connections, img2dataset the 64 threads of its README's examples in each of two processes, Scrapy 128
+connections, the talk's loop one.
 The rate is that of the requests as the server saw them, between the first and the last tenth of the images. Start-up is
 the time until the first request. CPU is that of a way's whole process tree (PostgreSQL too), less that of a run of a
 few images, and reported apart. The stored originals are compared with what the server sent. The rivals are installed in
