@@ -7,23 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numba import njit
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as machine code that runs without the GIL, compiled when it is first called.
+
+def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """A decorator: the function as machine code that runs without the GIL, compiled when it is first called.
 
     The code is cached beside the function's file, or in the user's cache folder when that is not writable.
     """
     machine_code: Any = njit(nogil=True)(function)
     with suppress(RuntimeError):  # no folder to cache in: a read-only installation without a home
         machine_code._cache = _Cache(function)  # type: ignore[no-untyped-call]  # as cache=True, with another cache
-    loop: Callable[..., Any] = machine_code
+    loop: Callable[Parameters, Result] = machine_code
     return loop
 
 

@@ -14,19 +14,18 @@ from image_assets.compiling import compiled
 from inner import plus
 from numbers_of_inner import LESS
 
-def _twice(x):
+@compiled
+def twice(x):
     return 2 * plus(x) - LESS
 
-twice = compiled(_twice)
 print(twice(20.0), sum(twice.stats.cache_hits.values()))
 """
 INNER = """
 from image_assets.compiling import compiled
 
-def _plus(x):
+@compiled
+def plus(x):
     return x + 1
-
-plus = compiled(_plus)
 """
 NUMBERS = "LESS = 0"
 

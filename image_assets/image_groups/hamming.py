@@ -17,7 +17,8 @@ _BYTES = np.uint64(0x0F0F0F0F0F0F0F0F)
 _EACH_BYTE = np.uint64(0x0101010101010101)
 
 
-def _count_bits(word: np.uint64) -> np.uint64:
+@compiled
+def bits(word: np.uint64) -> np.uint64:
     """Bits set in a 64-bit word (Warren, Hacker's Delight, 5-1); LLVM makes vector instructions of it."""
     word = word - ((word >> _ONE) & _PAIRS)
     word = (word & _NIBBLES) + ((word >> _TWO) & _NIBBLES)
@@ -25,11 +26,12 @@ def _count_bits(word: np.uint64) -> np.uint64:
     return (word * _EACH_BYTE) >> _TOP_BYTE
 
 
-bits = compiled(_count_bits)
-"""Bits set in a uint64."""
+@compiled
+def lower_distances(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], distances: NDArray[np.uint8]) -> None:
+    """Lower `distances`, in place, to the smallest distance of any of `hashes[i]` to any of `others[j]`.
 
-
-def _lower_to_least(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], distances: NDArray[np.uint8]) -> None:
+    hashes, others: (n, k) uint64; pairs: (m, 2) i and j; distances: (m,) uint8. Runs on one thread, without the GIL.
+    """
     for pair in range(pairs.shape[0]):
         a, b = hashes[pairs[pair, 0]], others[pairs[pair, 1]]
         smallest = np.uint64(distances[pair])
@@ -37,14 +39,3 @@ def _lower_to_least(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], di
             for j in range(b.shape[0]):
                 smallest = min(smallest, bits(a[i] ^ b[j]))
         distances[pair] = smallest
-
-
-_lower = compiled(_lower_to_least)
-
-
-def lower_distances(hashes: Hashes, others: Hashes, pairs: NDArray[np.int64], distances: NDArray[np.uint8]) -> None:
-    """Lower `distances`, in place, to the smallest distance of any of `hashes[i]` to any of `others[j]`.
-
-    hashes, others: (n, k) uint64; pairs: (m, 2) i and j; distances: (m,) uint8. Runs on one thread, without the GIL.
-    """
-    _lower(hashes, others, pairs, distances)

@@ -70,6 +70,7 @@ PROBES = np.array(
 """The windows of one picture that are looked for in the other: the whole, 85 % from each side, the middle."""
 
 
+@compiled
 def _hash_windows(luma: Luma, columns: Boundaries, rows: Boundaries, hashes: NDArray[np.uint8]) -> None:
     side, spans = luma.shape[0], hashes.shape[0]
     strips = spans * CELLS_DOWN
@@ -105,12 +106,9 @@ def _hash_windows(luma: Luma, columns: Boundaries, rows: Boundaries, hashes: NDA
                 before[strip] = brightness
 
 
-_hash = compiled(_hash_windows)
-
-
 def window_hashes(luma: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """The hashes of all windows of thumbnails; luma: (n, 40, 40) uint8; returns (n, 1849) uint64."""
     hashes = np.empty((len(luma), len(SPANS), len(SPANS) * 8), dtype=np.uint8)
     for image in range(len(luma)):
-        _hash(luma[image], _COLUMNS, _ROWS, hashes[image])
+        _hash_windows(luma[image], _COLUMNS, _ROWS, hashes[image])
     return hashes.reshape(len(luma), WINDOWS * CELLS_DOWN).view(np.uint64)

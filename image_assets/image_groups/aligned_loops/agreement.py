@@ -27,8 +27,9 @@ _PLAIN_SHARE = 0.45
 _PLAIN_WEIGHT = 4.0
 
 
-def _correlation_of(a: Places, b: Places, kept: Shown) -> float:
-    """Of values that have no mean."""
+@compiled
+def _correlation(a: Places, b: Places, kept: Shown) -> float:
+    """The correlation of the kept values, which are taken to have a mean of 0; 0 where either does not vary."""
     aa, bb, ab = 0.0, 0.0, 0.0
     for y in range(PLACES):
         for x in range(PLACES):
@@ -40,11 +41,9 @@ def _correlation_of(a: Places, b: Places, kept: Shown) -> float:
     return correlation
 
 
-_correlate = compiled(_correlation_of)
-
-
+@compiled
 def _standardised(values: Places, kept: Shown) -> Places:
-    """Less the mean and by the standard deviation of the kept places."""
+    """The values less the mean of the kept places, divided by their standard deviation."""
     count, total, squares = 0, 0.0, 0.0
     for y in range(PLACES):
         for x in range(PLACES):
@@ -57,15 +56,13 @@ def _standardised(values: Places, kept: Shown) -> Places:
     return standardised
 
 
-_standard = compiled(_standardised)
-
-
+@compiled
 def _without_worst(a: Places, b: Places, shown: Shown, forgiven: int) -> Shown:
     """`shown` without the blocks whose brightness differs most once means and spreads of the rest are the same."""
     kept = shown.copy()
     misfits = np.empty(BLOCKS * BLOCKS)
     for _ in range(_FITS):
-        errors = (_standard(a, kept) - _standard(b, kept)) ** 2 * shown
+        errors = (_standardised(a, kept) - _standardised(b, kept)) ** 2 * shown
         for block in range(BLOCKS * BLOCKS):
             y, x = block // BLOCKS * BLOCK, block % BLOCKS * BLOCK
             misfits[block] = errors[y : y + BLOCK, x : x + BLOCK].sum()
@@ -79,11 +76,9 @@ def _without_worst(a: Places, b: Places, shown: Shown, forgiven: int) -> Shown:
     return kept
 
 
-_without = compiled(_without_worst)
-
-
-def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
-    """The score of two smoothed pictures, 0 to 1, under a warp."""
+@compiled
+def agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
+    """The score, 0 to 1, of two pictures under a warp; each is given as it is, smoothed, and by its frame."""
     left, top, right, bottom = shared_part(warp, frame_a, frame_b)
     if right - left < SMALLEST or bottom - top < SMALLEST:
         return 0.0
@@ -117,14 +112,10 @@ def _agreement(luma_a: Luma, luma_b: Luma, a: Floats, b: Floats, frame_a: Frame,
     # On a plain ground (logos, plans) the few lines are all there is: none of them is forgiven.
     forgiven = informative // _FORGIVEN if plain < _PLAIN_SHARE else 0
     told = shown & corners
-    kept = _without(mine, theirs, told, forgiven) if forgiven > 0 else told
-    misfit = 1.0 - _correlate(details_a, details_b, kept)
+    kept = _without_worst(mine, theirs, told, forgiven) if forgiven > 0 else told
+    misfit = 1.0 - _correlation(details_a, details_b, kept)
     # Little that agrees proves little: such pictures must agree better.
     misfit *= 1.0 + _FEW_BLOCKS / max(1, informative)
     misfit *= 1.0 + _PLAIN_WEIGHT * max(0.0, plain - _PLAIN_SHARE)
     score: float = max(0.0, 1.0 - misfit)
     return score
-
-
-agreement = compiled(_agreement)
-"""The score, 0 to 1, of two pictures, each as it is and smoothed, with their frames and a warp."""

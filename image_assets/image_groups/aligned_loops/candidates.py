@@ -29,27 +29,25 @@ _UNMOVED_BITS = np.uint64(24)  # the same for two whole pictures, which are near
 _NODES = 20  # a side
 
 
+@compiled
 def _least_bits(word: np.uint64, others: Hashes) -> np.uint64:
+    """The smallest Hamming distance of a hash to any of the others."""
     smallest = np.uint64(64)
     for other in range(others.shape[0]):
         smallest = min(smallest, bits(word ^ others[other]))
     return smallest
 
 
-_least = compiled(_least_bits)
-
-
+@compiled
 def _has_border(frame: Frame) -> bool:
     return bool(frame[0] > 0 or frame[1] > 0 or frame[2] < LUMA_SIDE or frame[3] < LUMA_SIDE)
 
 
-_framed = compiled(_has_border)
-
-
-def _list_candidates(
+@compiled
+def list_candidates(
     a: Hashes, b: Hashes, frame_a: Frame, frame_b: Frame, lists: Any, seeds: NDArray[np.float64]
 ) -> int:
-    """Fill `seeds` with warps from a to b; returns how many."""
+    """Fill `seeds`, (14, 6), with warps from a to b; returns how many. lists: `SPANS` and `PROBES` of `windows`."""
     spans, probes = lists
     found = 0
     if bits(a[0] ^ b[0]) <= _UNMOVED_BITS:
@@ -58,7 +56,7 @@ def _list_candidates(
     for probe in probes:
         for way in range(2):
             word, others = (a[probe], b) if way == 0 else (b[probe], a)
-            distance = _least(word, others)
+            distance = _least_bits(word, others)
             if distance > _LIKE_BITS:
                 continue
             window = 0
@@ -69,18 +67,15 @@ def _list_candidates(
             else:
                 lay_window(spans, window, probe, seeds[found])
             found += 1
-    if _framed(frame_a) or _framed(frame_b):
+    if _has_border(frame_a) or _has_border(frame_b):
         lay_frame(frame_a, frame_b, seeds[found])
         found += 1
     return found
 
 
-list_candidates = compiled(_list_candidates)
-"""Fill (14, 6) with warps from the first picture to the second; returns how many. lists: `SPANS` and `PROBES`."""
-
-
-def _detail_correlation(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
-    """Correlation of the details of what both show, before the alignment."""
+@compiled
+def rough_agreement(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
+    """Correlation of the details of what both pictures show, before the alignment; -1 where that is too small."""
     left, top, right, bottom = shared_part(warp, frame_a, frame_b)
     if right - left < SMALLEST or bottom - top < SMALLEST:
         return -1.0
@@ -95,7 +90,3 @@ def _detail_correlation(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, wa
             bb += w * w
             ab += v * w
     return ab / np.sqrt(aa * bb) if aa * bb > 0 else 0.0
-
-
-rough_agreement = compiled(_detail_correlation)
-"""Correlation of the details of what both pictures show, before the alignment; -1 where that is too small."""

@@ -26,6 +26,7 @@ _NOISE = 1.5  # grey values; details below are noise
 _TURNING = 1.0  # grey values a place, in the direction in which a block that says anything changes less
 
 
+@compiled
 def _neighbourhood_means(values: Places, shown: Shown, reach_y: int, reach_x: int, symmetric: bool) -> Places:
     """The means of the shown values up to `reach` places away, from sums over all above and left of a place.
 
@@ -54,23 +55,24 @@ def _neighbourhood_means(values: Places, shown: Shown, reach_y: int, reach_x: in
     return means
 
 
-_means = compiled(_neighbourhood_means)
-
-
-def _even_details(values: Places, shown: Shown) -> Places:
-    """What neither rows nor columns nor ramps explain, by its mean size in the neighbourhood."""
-    details = values - _means(values, shown, 0, _REACH, True) - _means(values, shown, _REACH, 0, True)
-    details += _means(values, shown, _REACH, _REACH, True)
-    evened: Places = details / (_means(np.abs(details), shown, _SPREAD_REACH, _SPREAD_REACH, False) + _NOISE)
+@compiled
+def even_details(values: Places, shown: Shown) -> Places:
+    """What neither rows nor columns nor ramps explain, divided by its mean size in the neighbourhood."""
+    details = (
+        values
+        - _neighbourhood_means(values, shown, 0, _REACH, True)
+        - _neighbourhood_means(values, shown, _REACH, 0, True)
+    )
+    details += _neighbourhood_means(values, shown, _REACH, _REACH, True)
+    evened: Places = details / (
+        _neighbourhood_means(np.abs(details), shown, _SPREAD_REACH, _SPREAD_REACH, False) + _NOISE
+    )
     return evened
 
 
-even_details = compiled(_even_details)
-"""(32, 32): what neither rows nor columns nor ramps explain, by its mean size in the neighbourhood."""
-
-
-def _plain_share(luma: Luma, left: float, top: float, right: float, bottom: float) -> float:
-    """The share of a part's pixels in the five neighbouring grey values that most of them have."""
+@compiled
+def plain_share(luma: Luma, left: float, top: float, right: float, bottom: float) -> float:
+    """The share of a part's pixels that lie in the five neighbouring grey values which most of them have."""
     counts = np.zeros(260, dtype=np.int64)
     pixels = 0
     for y in range(max(0, int(top + 0.5)), min(LUMA_SIDE, int(bottom + 0.5))):
@@ -86,12 +88,9 @@ def _plain_share(luma: Luma, left: float, top: float, right: float, bottom: floa
     return share
 
 
-plain_share = compiled(_plain_share)
-"""The share of the pixels of a part, given as left, top, right, bottom, in the five grey values that most have."""
-
-
-def _mark_corners(values: Places, shown: Shown, corners: Shown) -> None:
-    """Mark the blocks in which the brightness changes in two directions: the smaller eigenvalue of their gradients."""
+@compiled
+def mark_corners(values: Places, shown: Shown, corners: Shown) -> None:
+    """Mark the blocks in which the brightness changes in two directions: by the smaller eigenvalue of its gradients."""
     for block in range(BLOCKS * BLOCKS):
         top, left = block // BLOCKS * BLOCK, block % BLOCKS * BLOCK
         across, down, both, places = 0.0, 0.0, 0.0, 0
@@ -106,7 +105,3 @@ def _mark_corners(values: Places, shown: Shown, corners: Shown) -> None:
         weaker = (across + down) / 2 - np.sqrt((across - down) ** 2 / 4 + both * both)
         if weaker > _TURNING**2 * places:
             corners[top : top + BLOCK, left : left + BLOCK] = True
-
-
-mark_corners = compiled(_mark_corners)
-"""Mark, in (32, 32), the blocks in which the brightness changes in two directions."""

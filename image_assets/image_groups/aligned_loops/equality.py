@@ -10,8 +10,9 @@ _EQUAL_BLOCK = 5  # pixels
 _UNLIKE = 4.0  # grey values that a block differs by, where the score is 0; that of a copy at JPEG 30 by up to 1.6
 
 
-def _nearly_equal(a: Luma, b: Luma) -> float:
-    """A score from the mean difference of the most different block, without gain, offset or warp."""
+@compiled
+def nearly_equal(a: Luma, b: Luma) -> float:
+    """The score, 0 to 1, of two thumbnails as they are, by the mean difference of the most different block."""
     largest = 0.0
     for block in range((LUMA_SIDE // _EQUAL_BLOCK) ** 2):
         top = block // (LUMA_SIDE // _EQUAL_BLOCK) * _EQUAL_BLOCK
@@ -24,7 +25,3 @@ def _nearly_equal(a: Luma, b: Luma) -> float:
         if largest > _UNLIKE:
             return 0.0
     return 1.0 - largest / _UNLIKE
-
-
-nearly_equal = compiled(_nearly_equal)
-"""The score, 0 to 1, of two thumbnails as they are."""

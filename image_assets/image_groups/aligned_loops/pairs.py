@@ -25,6 +25,7 @@ _SURE = 0.85  # score at which nothing else is tried
 _DETAIL_FLOOR, _GREY_FLOOR = 0.02, 0.5  # added to what a node may be off without losing weight
 
 
+@compiled
 def _compare_pair(a: Any, b: Any, lists: Any, warp: Warp) -> float:
     """The score of two pictures (luma, smooth, details, hashes, frame), and in `warp` how `a` lies on `b`."""
     luma_a, smooth_a, details_a, hashes_a, frame_a = a
@@ -65,10 +66,8 @@ def _compare_pair(a: Any, b: Any, lists: Any, warp: Warp) -> float:
     return best
 
 
-_pair = compiled(_compare_pair)
-
-
-def _first_in_order(a: Luma, b: Luma) -> int:
+@compiled
+def _order(a: Luma, b: Luma) -> int:
     """-1, 0 or 1 as `a` comes before, equals or comes after `b`, pixel by pixel."""
     for y in range(a.shape[0]):
         for x in range(a.shape[1]):
@@ -77,10 +76,8 @@ def _first_in_order(a: Luma, b: Luma) -> int:
     return 0
 
 
-_order = compiled(_first_in_order)
-
-
-def _compare_all(
+@compiled
+def compare_listed(
     pictures: Any,
     turned: Any,
     mirrored_too: bool,
@@ -90,6 +87,7 @@ def _compare_all(
     warps: NDArray[np.float64],
     mirrored: NDArray[np.bool_],
 ) -> None:
+    """Fill `scores`, `warps` and `mirrored` of all pairs, as `alignment.Alignments` describes them."""
     luma, smooth, details, hashes, frames = pictures
     turned_luma, turned_smooth, turned_details, turned_hashes, turned_frames = turned
     warp = np.empty(6)
@@ -104,10 +102,10 @@ def _compare_all(
             a, b = b, a
         first = (luma[a], smooth[a], details[a], hashes[a], frames[a])
         second = (luma[b], smooth[b], details[b], hashes[b], frames[b])
-        scores[pair] = _pair(first, second, lists, warps[pair])
+        scores[pair] = _compare_pair(first, second, lists, warps[pair])
         if mirrored_too and scores[pair] <= _SURE:
             first = (turned_luma[a], turned_smooth[a], turned_details[a], turned_hashes[a], turned_frames[a])
-            score = _pair(first, second, lists, warp)
+            score = _compare_pair(first, second, lists, warp)
             if score > scores[pair]:
                 scores[pair] = score
                 mirrored[pair] = True
@@ -118,7 +116,3 @@ def _compare_all(
                     warps[pair, 3 * axis + 1] = -warp[3 * axis + 1]
         if order > 0 and scores[pair] > 0:
             invert(warps[pair])
-
-
-compare_listed = compiled(_compare_all)
-"""Fill scores, warps and mirrored of `alignment.align_pairs`."""

@@ -23,7 +23,8 @@ _SCALES = (0.4, 2.5)  # of a side; a cut or a border of half the picture
 _SHEAR = 0.15  # 5 degrees of rotation, and the stretch to a square
 
 
-def _solve_in_place(matrix: NDArray[np.float64], vector: NDArray[np.float64]) -> bool:
+@compiled
+def _solve(matrix: NDArray[np.float64], vector: NDArray[np.float64]) -> bool:
     """Cholesky's method on the lower half of a symmetric matrix; false when it is not positive definite."""
     size = vector.shape[0]
     for i in range(size):
@@ -48,11 +49,12 @@ def _solve_in_place(matrix: NDArray[np.float64], vector: NDArray[np.float64]) ->
     return True
 
 
-_solve = compiled(_solve_in_place)
+@compiled
+def refine(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp, floor: float) -> bool:
+    """Move `warp`, in place, to where a = gain * b(warp) + offset fits best; false when it leaves what an edit can do.
 
-
-def _refine_warp(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp, floor: float) -> bool:
-    """Move `warp` to where a = gain * b(warp) + offset fits best; false when it leaves what an edit can do."""
+    floor: grey values or details, added to what a node may be off without losing weight.
+    """
     half = LUMA_SIDE / 2
     matrix, step, slope = np.empty((8, 8)), np.empty(8), np.empty(8)
     gain, offset, tolerance = 1.0, 0.0, 0.0
@@ -125,8 +127,3 @@ def _refine_warp(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: War
             break
     # A rotation shears the two axes against each other; what shears one alone is no edit of a picture.
     return bool(abs(warp[2] + warp[4]) <= _SKEW * np.sqrt(warp[1] * warp[5]))
-
-
-refine = compiled(_refine_warp)
-"""Move a warp, in place, to where the first picture is a gain times the second plus an offset; false when it leaves
-what an edit can do. floor: added to what a node may be off without losing weight."""

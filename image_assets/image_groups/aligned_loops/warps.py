@@ -23,7 +23,9 @@ _EDGE = 1.0  # pixels beside the shared part, into which its surroundings have r
 SMALLEST = 12.0  # pixels of a side of the shared part
 
 
-def _read_between(image: Floats, x: float, y: float) -> float:
+@compiled
+def bilinear(image: Floats, x: float, y: float) -> float:
+    """The value of a (40, 40) image at x and y (pixels), interpolated; beyond its edge, the edge's."""
     x, y = min(max(x - 0.5, 0.0), LUMA_SIDE - 1.001), min(max(y - 0.5, 0.0), LUMA_SIDE - 1.001)
     i, j = int(y), int(x)
     across, down = x - j, y - i
@@ -33,11 +35,9 @@ def _read_between(image: Floats, x: float, y: float) -> float:
     return value
 
 
-bilinear = compiled(_read_between)
-"""The value of (40, 40) at x and y in pixels, between the middles of its pixels; beyond the edge, the edge's."""
-
-
-def _both_show(warp: Warp, frame_a: Frame, frame_b: Frame) -> tuple[float, float, float, float]:
+@compiled
+def shared_part(warp: Warp, frame_a: Frame, frame_b: Frame) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of the part of the first picture, inside its borders, that the second shows too."""
     left, top, right, bottom = frame_a[0], frame_a[1], frame_a[2], frame_a[3]
     for _ in range(2):  # the second time, where the shear moves the middle of the shared part
         x = warp[0] + warp[2] * (top + bottom) / 2
@@ -49,11 +49,9 @@ def _both_show(warp: Warp, frame_a: Frame, frame_b: Frame) -> tuple[float, float
     return left + beside_x, top + beside_y, right - beside_x, bottom - beside_y
 
 
-shared_part = compiled(_both_show)
-"""Left, top, right, bottom of the part of the first picture, inside its borders, that the second shows too."""
-
-
-def _between(spans: NDArray[np.int32], window: int, other: int, warp: Warp) -> None:
+@compiled
+def lay_window(spans: NDArray[np.int32], window: int, other: int, warp: Warp) -> None:
+    """Write into (6,) the warp that lays one window on another, given the spans of all."""
     count = spans.shape[0]
     for axis in range(2):
         mine, theirs = (window // count, other // count) if axis == 0 else (window % count, other % count)
@@ -63,11 +61,9 @@ def _between(spans: NDArray[np.int32], window: int, other: int, warp: Warp) -> N
         warp[3 * axis + 2] = scale if axis == 1 else 0.0
 
 
-lay_window = compiled(_between)
-"""Write into (6,) the warp that lays one window on another, given the spans of all."""
-
-
-def _between_frames(frame: Frame, other: Frame, warp: Warp) -> None:
+@compiled
+def lay_frame(frame: Frame, other: Frame, warp: Warp) -> None:
+    """Write into (6,) the warp that lays what is inside the borders of one picture on that of another."""
     for axis in range(2):
         scale = (other[axis + 2] - other[axis]) / (frame[axis + 2] - frame[axis])
         warp[3 * axis] = other[axis] - scale * frame[axis]
@@ -75,17 +71,11 @@ def _between_frames(frame: Frame, other: Frame, warp: Warp) -> None:
         warp[3 * axis + 2] = scale if axis == 1 else 0.0
 
 
-lay_frame = compiled(_between_frames)
-"""Write into (6,) the warp that lays what is inside the borders of one picture on that of another."""
-
-
-def _invert_warp(warp: Warp) -> None:
+@compiled
+def invert(warp: Warp) -> None:
+    """Turn a warp, in place, into that from the second picture to the first."""
     a, b, c, d = warp[1], warp[2], warp[4], warp[5]
     x, y, area = warp[0], warp[3], warp[1] * warp[5] - warp[2] * warp[4]
     warp[1], warp[2], warp[4], warp[5] = d / area, -b / area, -c / area, a / area
     warp[0] = -(warp[1] * x + warp[2] * y)
     warp[3] = -(warp[4] * x + warp[5] * y)
-
-
-invert = compiled(_invert_warp)
-"""Turn a warp, in place, into that from the second picture to the first."""
