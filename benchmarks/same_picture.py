@@ -3,10 +3,10 @@
     python benchmarks/same_picture.py [FOLDER] [--images N]
 
 Rules: `aligned` and `talk` (the policies), phash with 64 bits (imagehash) at a distance up to 10, and PDQ (256 bits,
-Facebook's) up to 31. For every photograph of FOLDER, and every edit of `image_assets.image_groups.edits.TABLE_EDITS`:
-the share of copies that a rule calls the same picture. Then all pairs of different photographs, as they are and against
-each other's copies of a few kinds. FOLDER: `../shared/photos` beside the project when it is there, else pictures drawn
-by code, of which the recall means little. `aligned` is timed from stored fingerprints.
+Facebook's) up to 31. For every photograph of FOLDER, and every edit of `_table_edits`: the share of copies that a rule
+calls the same picture. Then all pairs of different photographs, as they are and against each other's copies of a few
+kinds. Without a FOLDER the pictures are drawn by code, and their recall means little. `aligned` is timed from stored
+fingerprints.
 
 Photographs on disk can be copies of each other without anybody knowing: the pairs that `aligned` takes for the same are
 printed, to be looked at before they are counted as wrong.
@@ -26,15 +26,16 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import pdqhash
+from _table_edits import TABLE_EDITS
 from fingerprinting import draw_jpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_assets.dedup_quality.drawn_edits import MIRRORED
+from image_assets.dedup_quality.edits import as_jpeg
 from image_assets.fingerprints import fingerprint
 from image_assets.image_groups import ALIGNED_POLICY, TALK_POLICY, Policy, pair_scores
-from image_assets.image_groups.edits import MIRRORED, TABLE_EDITS, as_jpeg
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 LONG_SIDE = 1024
 AGAINST = ("off-centre crop 20 %", "white border 5 %", "banner over the bottom 10 %", "JPEG 30")
 
@@ -91,7 +92,7 @@ def rules(seen: Seen, mirrored: bool) -> dict[str, Rule]:
 def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("folder", nargs="?", type=Path, default=PHOTOS if PHOTOS.is_dir() else None)
+    options.add_argument("folder", nargs="?", type=Path)
     options.add_argument("--images", type=int, help="about so many of the photographs, evenly spread")
     chosen = options.parse_args()
     if chosen.folder is None:

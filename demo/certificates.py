@@ -24,6 +24,7 @@ import image_assets.image_groups
 from demo.drawn_scenes import draw_scene
 from demo.photographs import PICTURE_NAMES, Picture, photograph, photograph_folder
 from image_assets.dedup_quality.corpus import DECIDED, Corpus, LabelledPair, labelled_corpus
+from image_assets.dedup_quality.edits import as_jpeg
 from image_assets.dedup_quality.evaluation import evaluate
 from image_assets.dedup_quality.making import (
     LONG_SIDE,
@@ -39,7 +40,6 @@ from image_assets.dedup_quality.making import (
 from image_assets.fingerprints import method_version
 from image_assets.image_groups import ALIGNED_POLICY, TALK_POLICY, Certificate, Policy
 from image_assets.image_groups.certificate import BUILT_IN
-from image_assets.image_groups.edits import as_jpeg
 from image_assets.methods import DEFAULT_ALGORITHM
 
 TARGET = Path(image_assets.image_groups.__file__).with_name(BUILT_IN)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from image_assets.dedup_quality.bounds import clopper_pearson
 from image_assets.dedup_quality.corpus import DECIDED, GENERATED, IMPORTED, Corpus
+from image_assets.dedup_quality.drawn_edits import MIRRORED
 from image_assets.image_groups import Policy, group_pictures, pair_scores
 from image_assets.image_groups.certificate import Certificate, GroupErrors, Precision, Share
-from image_assets.image_groups.edits import MIRRORED
 from image_assets.image_groups.similarity import HASH_BITS
 
 Chosen = NDArray[np.bool_]

@@ -1,7 +1,7 @@
 """Making labelled pairs: copies of a picture by edits, and pictures that differ, the hard ones first.
 
 Pure functions from pictures and a seed to rows of the corpus; the same input gives the same rows. Does not belong here:
-where pictures come from (`image_assets.corpus.building`), and the edits themselves (`image_groups.edits`).
+where pictures come from (`image_assets.corpus.building`), and the edits themselves (`drawn_edits`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from image_assets.dedup_quality.corpus import (
     LabelledPair,
     picture_key,
 )
+from image_assets.dedup_quality.drawn_edits import EDITS, MIRRORED, edited
+from image_assets.dedup_quality.edits import as_jpeg
 from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma, unpack_luma
-from image_assets.image_groups.edits import EDITS, MIRRORED, as_jpeg, edited
 from image_assets.shown_pixels import exif_orientation, turned_upright
 
 SAME_HOTEL, NEAREST, ANY = "same hotel", "nearest", "at random"

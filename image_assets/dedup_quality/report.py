@@ -24,10 +24,10 @@ from PIL import Image
 from image_assets.dedup_quality import charts
 from image_assets.dedup_quality.bounds import trials_for
 from image_assets.dedup_quality.corpus import DECIDED, Corpus, CorpusPicture
+from image_assets.dedup_quality.drawn_edits import MIRRORED
 from image_assets.dedup_quality.evaluation import Evaluation
 from image_assets.fingerprints import unpack_luma
 from image_assets.image_groups.certificate import Certificate, Requirements, Share
-from image_assets.image_groups.edits import MIRRORED
 
 MISTAKES_SHOWN = 24
 PAIRS_TO_LABEL = 1000

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from image_assets.dedup_quality.bounds import clopper_pearson
 from image_assets.dedup_quality.corpus import DECIDED, IMPORTED, Corpus, CorpusPicture, LabelledPair, labelled_corpus
+from image_assets.dedup_quality.drawn_edits import MIRRORED
 from image_assets.dedup_quality.evaluation import Mix, evaluate, precision_of, tuning_curve
 from image_assets.image_groups import ALIGNED_POLICY, TALK_POLICY, Policy
 from image_assets.image_groups.certificate import Share, certificate_of
-from image_assets.image_groups.edits import MIRRORED
 
 HELD = names(6, held_out=True)
 TUNED = names(6, held_out=False)

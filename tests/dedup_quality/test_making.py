@@ -9,6 +9,7 @@ from dedup_quality.corpus_pictures import picture, sha256
 from pictures import drawn, jpeg
 
 from image_assets.dedup_quality.corpus import CorpusPicture
+from image_assets.dedup_quality.drawn_edits import EDITS, MIRRORED
 from image_assets.dedup_quality.making import (
     ALIKE_EDITS,
     ANY,
@@ -23,7 +24,6 @@ from image_assets.dedup_quality.making import (
     same_pairs,
 )
 from image_assets.fingerprints import fingerprint, pack_hashes, pack_luma
-from image_assets.image_groups.edits import EDITS, MIRRORED
 
 SOURCES = [sha256(f"picture {number}") for number in range(40)]
 

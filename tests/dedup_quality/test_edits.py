@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pictures import drawn
 from PIL import Image, ImageOps
 
-from image_assets.image_groups.edits import EDITS, MIRRORED, TABLE_EDITS, as_jpeg, bordered, cut, edited, letterboxed
+from image_assets.dedup_quality.drawn_edits import EDITS, MIRRORED, edited
+from image_assets.dedup_quality.edits import as_jpeg, bordered, cut, letterboxed
 
 PICTURE = drawn(5)
 
@@ -28,14 +29,6 @@ def test_the_same_seed_gives_the_same_picture_and_changes_it(kind: str) -> None:
 def test_another_seed_gives_another_picture(kind: str) -> None:
     seen = {as_jpeg(edited(PICTURE, kind, seed)) for seed in range(12)}
     assert len(seen) >= 4
-
-
-@pytest.mark.parametrize("name", TABLE_EDITS)
-def test_the_edits_of_the_table_change_every_kind_of_picture(name: str) -> None:
-    for image in (PICTURE, drawn(6, 300, 480), drawn(7, 480, 270)):
-        changed = TABLE_EDITS[name](image)
-        assert changed.mode == "RGB"
-        assert changed.tobytes() != image.tobytes()
 
 
 def test_off_centre_crops_take_their_share_of_both_sides_and_keep_the_centre_away() -> None:
