@@ -64,7 +64,7 @@ def run(until_idle: bool) -> None:
 def status() -> None:
     """Show queues, rates, time left and the state of each release."""
     from image_assets.certification import certification
-    from image_assets.definitions import read_methods
+    from image_assets.chosen_methods import read_methods
     from image_assets.partitions import SHARD_KEYS
     from image_assets.pending_work import pending_work
     from image_assets.services import ready_ledger
@@ -72,12 +72,11 @@ def status() -> None:
     from resources.ledger.operations import progress
     from resources.ledger.overview import partners_overview, releases_overview
     from resources.object_store import open_store
-    from resources.partners import load_partners
 
     with clear_messages():
         environment = read_environment()
         with ready_ledger(environment) as ledger, ledger.connect() as connection:
-            methods = read_methods(environment, load_partners(environment.partners_file))
+            methods = read_methods(environment)
             store = open_store(environment.store_url)
             lines = status_lines(
                 partners_overview(connection),
@@ -205,15 +204,14 @@ def decisions() -> None:
 def explain(hotel: str, release: str | None, out: Path | None) -> None:
     """Say why the images of HOTEL are grouped as they are."""
     from image_assets import explaining
-    from image_assets.definitions import read_methods
+    from image_assets.chosen_methods import read_methods
     from image_assets.services import ready_ledger
     from resources.object_store import open_store
-    from resources.partners import load_partners
 
     with clear_messages():
         environment = read_environment()
         with ready_ledger(environment) as ledger, ledger.connect() as connection:
-            methods = read_methods(environment, load_partners(environment.partners_file))
+            methods = read_methods(environment)
             store = open_store(environment.store_url)
             found = explaining.explain(connection, store, methods, hotel, release)
             for line in explaining.explanation_lines(found):
@@ -253,12 +251,11 @@ def placeholders(release: str | None) -> None:
 )
 def gc(delete: bool, originals: bool, grace: str) -> None:
     """Tell what nothing refers to any more; with --delete, collect it. Safe beside running work."""
-    from image_assets.definitions import read_methods
+    from image_assets.chosen_methods import read_methods
     from image_assets.garbage import GarbageError, collect_garbage, report_lines
     from image_assets.services import ready_ledger
     from resources.ledger.operations import LeaseHeld
     from resources.object_store import open_store
-    from resources.partners import load_partners
 
     wait = parse_time(grace)
     if wait is None:
@@ -266,7 +263,7 @@ def gc(delete: bool, originals: bool, grace: str) -> None:
     with clear_messages():
         environment = read_environment()
         with ready_ledger(environment) as ledger:
-            methods = read_methods(environment, load_partners(environment.partners_file))
+            methods = read_methods(environment)
             try:
                 collected = collect_garbage(
                     open_store(environment.store_url), ledger, methods, wait, delete=delete, originals=originals

@@ -19,7 +19,7 @@ from PIL import features
 
 from image_assets.catalogue_diffs.offered import offered_catalogues
 from image_assets.certification import certification
-from image_assets.definitions import read_methods
+from image_assets.chosen_methods import choose_methods, read_methods
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.renditions import RecipesFileError, load_recipes
 from image_assets.services import OWN_DAGSTER_SETTINGS, DagsterSettingsError, database, own_dagster_settings
@@ -115,6 +115,13 @@ def _partners_file(environment: Environment) -> Iterator[Finding]:
         for mistake in error.mistakes:
             yield Finding(f"{environment.partners_file}: {_one_line(mistake)}", "mend the file named here")
         return
+    try:
+        choose_methods(environment, partners)
+    except PartnersFileError as error:
+        yield Finding(_one_line(error), "mend the file named here")
+        return
+    except RecipesFileError:
+        pass  # told by the check of that file
     for settings in partners.listed.values():
         try:
             resolve_headers(settings)
@@ -206,15 +213,8 @@ def _policy(environment: Environment, url: str) -> Iterator[Finding]:
     if current != newest:
         return  # no table to look into yet
     try:
-        partners = load_partners(environment.partners_file)
-    except PartnersFileError:
-        return  # told already
-    try:
-        methods = read_methods(environment, partners)
-    except PartnersFileError as error:
-        yield Finding(_one_line(error), "mend the file named here")
-        return
-    except RecipesFileError:
+        methods = read_methods(environment)
+    except (PartnersFileError, RecipesFileError):
         return  # told already
     with Ledger(url).connect() as connection:
         found = certification(connection, methods)

@@ -15,7 +15,7 @@ from functools import partial
 import psutil
 from dagster import DagsterInstance
 
-from image_assets.definitions import read_methods
+from image_assets.chosen_methods import read_methods
 from image_assets.outliving import outlive_outages
 from image_assets.services import dagster_instance
 from image_assets.store_pages import serve_pages
@@ -32,7 +32,6 @@ from image_assets.until_idle import Verdict, wait_until_idle
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.object_store import open_store
-from resources.partners import load_partners
 
 _WATCH_SECONDS = 1.0
 _TAKEOVER_SECONDS = 0.2
@@ -123,7 +122,7 @@ def _wait(
 
 def _check_users_files(environment: Environment) -> None:
     """Mistakes in the users' files, and a store that does not answer, are told before anything starts."""
-    read_methods(environment, load_partners(environment.partners_file))
+    read_methods(environment)
     any(open_store(environment.store_url).objects("data-releases"))
 
 

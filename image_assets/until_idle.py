@@ -13,7 +13,7 @@ from shlex import quote
 
 from dagster import DagsterEventType, DagsterInstance
 
-from image_assets.definitions import read_methods
+from image_assets.chosen_methods import read_methods
 from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import Work, pending_work
 from image_assets.progress_lines import progress_lines
@@ -23,7 +23,6 @@ from resources.ledger.operations import Progress, progress
 from resources.ledger.overview import failed_images, refused_images
 from resources.ledger.releases import data_release, newest_loaded
 from resources.object_store import ObjectStore
-from resources.partners import load_partners
 from sensors.requests import Attempts, active_runs, attempts
 
 _ASK_SECONDS = 1.0
@@ -98,7 +97,7 @@ def _verdict(
     if active_runs(instance):
         return None
     # Read anew each time, as sensors and runs do: the users' files may change meanwhile.
-    methods = read_methods(environment, load_partners(environment.partners_file))
+    methods = read_methods(environment)
     pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait)
     known = attempts(instance, pending.work, supervisor)
     able = [item for item in pending.work if not known[item.key].stuck]

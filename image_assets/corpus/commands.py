@@ -29,14 +29,13 @@ def corpus() -> None:
 
 @contextmanager
 def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
-    from image_assets.definitions import read_methods
+    from image_assets.chosen_methods import read_methods
     from image_assets.services import ready_ledger
     from resources.object_store import open_store
-    from resources.partners import load_partners
 
     environment = read_environment()
     with clear_messages(), ready_ledger(environment) as ledger:
-        methods = read_methods(environment, load_partners(environment.partners_file))
+        methods = read_methods(environment)
         yield ledger, open_store(environment.store_url), methods
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from end_to_end.world import World
 
-from image_assets.definitions import read_methods
+from image_assets.chosen_methods import read_methods
 from resources.environment import read_environment
 from resources.ledger import Ledger
 from resources.ledger.schema import migrate
@@ -55,9 +55,9 @@ def write_partners(file: Path, partners: Sequence[str] = PARTNERS) -> Path:
 
 def world_at(store_url: str, database_url: str, partners_file: Path) -> World:
     """The world that lies in a store and a database, which may be old ones."""
-    partners = load_partners(partners_file)
-    methods = replace(read_methods(read_environment(), partners), max_lost_hotels_share=1.0)
-    return World(open_store(store_url), Ledger(database_url), partners, methods)
+    environment = replace(read_environment(), partners_file=partners_file)
+    methods = replace(read_methods(environment), max_lost_hotels_share=1.0)
+    return World(open_store(store_url), Ledger(database_url), load_partners(partners_file), methods)
 
 
 def newest_files(store: ObjectStore) -> list[str]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from image_assets.definitions import read_methods
+from image_assets.chosen_methods import read_methods
 from image_assets.image_groups import ALIGNED_POLICY, DEFAULT_POLICY, TALK_POLICY, Requirements
 from image_assets.methods import Methods
 from resources.environment import read_environment
-from resources.partners import PartnersFileError, load_partners
+from resources.partners import PartnersFileError
 
 
 def methods(tmp_path: Path, text: str) -> Methods:
     file = tmp_path / "partners.yaml"
     file.write_text(text)
-    environment = read_environment({"PARTNERS_FILE": str(file), "IMAGE_ASSETS_HOME": str(tmp_path)})
-    return read_methods(environment, load_partners(file))
+    return read_methods(read_environment({"PARTNERS_FILE": str(file), "IMAGE_ASSETS_HOME": str(tmp_path)}))
 
 
 def test_without_a_word_in_the_file_the_default_policy_and_bounds_hold(tmp_path: Path) -> None:
@@ -48,12 +48,18 @@ def test_another_threshold_groups_anew_and_another_bound_does_not(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("grouping: {rule: phash}", "expected one of aligned, talk as rule, found 'phash'"),
-        ("grouping: {rule: aligned, threshold: 4}", "threshold is 4, must be between 0 and 1"),
-        ("grouping: {rule: talk, threshold: 65}", "threshold is 65, must be 1 to 64"),
+        ("grouping: {rule: phash}", "grouping: expected one of aligned, talk as rule, found 'phash'"),
+        (
+            "grouping: {rule: aligned, threshold: 4}",
+            "grouping: policy aligned: threshold is 4, must be between 0 and 1",
+        ),
+        ("grouping: {rule: talk, threshold: 65}", "grouping: policy talk: threshold is 65, must be 1 to 64"),
+        ("fingerprints: {algorithm: md5}", "fingerprints: expected one of dhash, "),
+        ("screening: {formats: [heic]}", "screening: formats must be some of jpeg, "),
     ],
 )
-def test_what_the_rules_do_not_have_is_an_error_that_names_the_file(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(PartnersFileError, match=r"partners\.yaml: grouping: ") as error:
+def test_a_choice_that_does_not_exist_is_an_error_that_names_file_and_section(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    with pytest.raises(PartnersFileError, match=re.escape(f"partners.yaml: {told}")):
         methods(tmp_path, text + "\n")
-    assert told in str(error.value)
