@@ -14,8 +14,8 @@ from partner_site import partner_site
 from pictures import drawn, jpeg, scaled
 from policy_certificates import good_certificate, keep
 
-from image_assets.accepting import accept_closed_release
 from image_assets.certification import certification
+from image_assets.commands.accepting import accept_closed_release
 from image_assets.image_groups import Policy, Requirements
 from image_assets.image_release.publishing import current_release
 from image_assets.partitions import SHARD_KEYS

@@ -13,7 +13,7 @@ from fetch_queues import whole_queue
 from partner_site import partner_site
 from pictures import drawn, jpeg
 
-from image_assets.accepting import accept_closed_release
+from image_assets.commands.accepting import accept_closed_release
 from image_assets.image_groups import TALK_POLICY
 from image_assets.image_release.publishing import CURRENT
 from image_assets.methods import Methods

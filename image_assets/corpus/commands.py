@@ -6,37 +6,16 @@ Does not belong here: what the commands do (one module each beside this one).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from image_assets.command_lines import clear_messages, say
-from resources.environment import read_environment
-
-if TYPE_CHECKING:
-    from image_assets.methods import Methods
-    from resources.ledger import Ledger
-    from resources.object_store import ObjectStore
+from image_assets.commands.messages import say
 
 
 @click.group()
 def corpus() -> None:
     """Labelled pairs of pictures: what a policy is proved on."""
-
-
-@contextmanager
-def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
-    from image_assets.chosen_methods import read_methods
-    from image_assets.services import ready_ledger
-    from resources.object_store import open_store
-
-    environment = read_environment()
-    with clear_messages(), ready_ledger(environment) as ledger:
-        methods = read_methods(environment)
-        yield ledger, open_store(environment.store_url), methods
 
 
 # Of 60,000 different pairs in the held-out half one may be merged; 36,887 without any bound their rate by 1e-4 too.
@@ -58,11 +37,12 @@ def _house() -> Iterator[tuple[Ledger, ObjectStore, Methods]]:
 @click.option("--seed", default=0, show_default=True, help="Draws hotels, edits and pairs.")
 def build(folder: Path | None, pictures: int, same_pairs: int, different_pairs: int, seed: int) -> None:
     """Make pairs: copies by edits, and pictures that differ."""
+    from image_assets.commands.services import open_house
     from image_assets.corpus.building import build_corpus
 
-    with _house() as (ledger, store, methods):
+    with open_house() as house:
         pairs = (same_pairs, different_pairs)
-        built = build_corpus(ledger, store, methods, folder, pictures, seed, say, pairs)
+        built = build_corpus(house.ledger, house.store, house.methods, folder, pictures, seed, say, pairs)
     for line in built.left_out:
         say(f"LEFT OUT  {line}")
     if built.offered > built.pictures + len(built.left_out):
@@ -85,10 +65,11 @@ def import_(file: Path) -> None:
     folder of FILE. Rows that cannot be used are told; the others count. Another import of a file of the same name
     replaces what it gave.
     """
+    from image_assets.commands.services import open_house
     from image_assets.corpus.importing import import_pairs
 
-    with _house() as (ledger, store, methods):
-        imported = import_pairs(ledger, store, methods, file)
+    with open_house() as house:
+        imported = import_pairs(house.ledger, house.store, house.methods, file)
     for reject in imported.rejects:
         say(f"REFUSED   {reject.file}:{reject.line}: field {reject.field}: {reject.reason} ({reject.value!r})")
     say(
@@ -101,11 +82,12 @@ def import_(file: Path) -> None:
 @corpus.command()
 def show() -> None:
     """List where the labelled pairs are from."""
+    from image_assets.commands.services import open_house
     from image_assets.dedup_quality.corpus import DECIDED
     from resources.ledger.corpus import OriginCount, origins
     from resources.ledger.decisions import pair_decisions
 
-    with _house() as (ledger, _, _), ledger.connect() as connection:
+    with open_house() as house, house.ledger.connect() as connection:
         known, decided = origins(connection), pair_decisions(connection)
     if decided:
         same = sum(decision.same for decision in decided)
@@ -120,9 +102,10 @@ def show() -> None:
 @click.argument("origin")
 def forget(origin: str) -> None:
     """Take the pairs of ORIGIN (as `corpus show` names it) out of the corpus."""
+    from image_assets.commands.services import open_house
     from resources.ledger.corpus import forget_origin
 
-    with _house() as (ledger, _, _), ledger.connect() as connection:
+    with open_house() as house, house.ledger.connect() as connection:
         taken = forget_origin(connection, origin)
     if not taken:
         raise click.ClickException(f"No pairs are from {origin}; image-assets corpus show lists where they are from.")
@@ -132,14 +115,15 @@ def forget(origin: str) -> None:
 @corpus.command()
 def evaluate() -> None:
     """Judge the policy by the held-out half; the certificate that this makes opens the gate of image_groups or not."""
+    from image_assets.commands.services import open_house
     from image_assets.corpus.evaluating import evaluate_corpus
     from image_assets.corpus.lines import certificate_lines
     from image_assets.store_pages import page_place
 
-    with _house() as (ledger, store, methods):
-        evaluated = evaluate_corpus(ledger, store, methods)
-        place = page_place(store.url, evaluated.report_key)
-    for line in certificate_lines(evaluated.certificate, methods.required):
+    with open_house() as house:
+        evaluated = evaluate_corpus(house.ledger, house.store, house.methods)
+        place = page_place(house.store.url, evaluated.report_key)
+    for line in certificate_lines(evaluated.certificate, house.methods.required):
         say(line)
     if evaluated.left_out:
         say(f"Left out: {evaluated.left_out:,} pictures that another fingerprint method measured.")
@@ -173,14 +157,15 @@ def evaluate() -> None:
 @click.option("--pictures", default=5000, show_default=True, help="Show the change in hotels with so many pictures.")
 def tune(max_false_merge_rate: float | None, precision: float | None, pictures: int) -> None:
     """Propose the threshold with the best recall that meets a bound, on the tuning half, and show what it changes."""
+    from image_assets.commands.services import open_house
     from image_assets.corpus.lines import proposal_lines
     from image_assets.corpus.tuning import propose_policy
     from image_assets.dedup_quality.tuning import Wanted
 
-    with _house() as (ledger, _, methods):
+    with open_house() as house:
         if max_false_merge_rate is None and precision is None:
-            max_false_merge_rate = methods.required.max_false_merge_rate
-        proposal = propose_policy(ledger, methods, Wanted(max_false_merge_rate, precision), pictures)
+            max_false_merge_rate = house.methods.required.max_false_merge_rate
+        proposal = propose_policy(house.ledger, house.methods, Wanted(max_false_merge_rate, precision), pictures)
     for line in proposal_lines(proposal):
         say(line)
     sys.exit(0 if proposal.best else 1)
@@ -191,14 +176,15 @@ def tune(max_false_merge_rate: float | None, precision: float | None, pictures: 
 def show_certificate(forget: bool) -> None:
     """Show what certifies the present policy."""
     from image_assets.certification import certification
+    from image_assets.commands.services import open_house
     from image_assets.corpus.lines import certificate_lines
     from resources.ledger.certificates import forget_certificates
 
-    with _house() as (ledger, _, methods), ledger.connect() as connection:
+    with open_house() as house, house.ledger.connect() as connection:
         if forget:
             say(f"{forget_certificates(connection):,} certificates dropped.")
-        found = certification(connection, methods)
+        found = certification(connection, house.methods)
     if found.certificate:
-        for line in certificate_lines(found.certificate, methods.required):
+        for line in certificate_lines(found.certificate, house.methods.required):
             say(line)
     say(f"The gate of image_groups is {'closed' if found.problem else 'open'}: {found.line}")

@@ -9,7 +9,7 @@ from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg, scaled
 
-from image_assets.deciding import decide
+from image_assets.commands.deciding import decide
 from image_assets.image_groups import ALIGNED_POLICY
 from image_assets.image_groups.asset import batches, group_hotel
 from image_assets.partitions import shard_keys

@@ -15,7 +15,7 @@ from partner_site import PartnerSite, partner_site
 from pictures import drawn, jpeg
 from PIL import Image
 
-from image_assets.accepting import accept_closed_release, accept_failing_partner, accept_held_catalogue
+from image_assets.commands.accepting import accept_closed_release, accept_failing_partner, accept_held_catalogue
 from image_assets.image_release.publishing import current_release
 from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import Recipe

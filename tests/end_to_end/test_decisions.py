@@ -10,7 +10,7 @@ from end_to_end.world import World
 from partner_site import PartnerSite
 from pictures import drawn, jpeg, scaled
 
-from image_assets.deciding import decide, undecide
+from image_assets.commands.deciding import decide, undecide
 from image_assets.pending_work import LOAD
 
 PICTURES = {

@@ -15,8 +15,8 @@ from partner_site import partner_site
 from pictures import drawn, jpeg
 from PIL import Image, ImageOps
 
-from image_assets.deciding import decide
-from image_assets.explaining import NothingToExplain, draw_explanation, explain, explanation_lines
+from image_assets.commands.deciding import decide
+from image_assets.commands.explaining import NothingToExplain, draw_explanation, explain, explanation_lines
 from image_assets.image_groups import ALIGNED_POLICY
 from image_assets.image_release.publishing import current_release
 from resources.ledger.explaining import Explanation

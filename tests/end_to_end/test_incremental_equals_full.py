@@ -22,7 +22,7 @@ from partner_site import PartnerSite, partner_site
 from pictures import centre_crop, drawn, jpeg, no_image_available, scaled
 from PIL import Image
 
-from image_assets.deciding import DecisionRefused, decide
+from image_assets.commands.deciding import DecisionRefused, decide
 from image_assets.hotel_groups import PlaceholderPolicy
 from image_assets.pending_work import INGEST
 from resources.ledger.decisions import pair_decisions, record_decision

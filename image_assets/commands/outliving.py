@@ -18,8 +18,8 @@ from dagster_postgres.utils import DagsterPostgresException
 from obstore.exceptions import BaseError as ObjectStoreError
 from psycopg.conninfo import conninfo_to_dict
 
+from image_assets.commands.services import database, ready_ledger
 from image_assets.outages import OutageLasted, is_outage, wait_out
-from image_assets.services import database, ready_ledger
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.object_store import open_store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from image_assets.deciding import DecisionRefused, decide, decision_lines, undecide
+from image_assets.commands.deciding import DecisionRefused, decide, decision_lines, undecide
 from resources.ledger import Ledger
 
 A, B, C, D = ("a1" * 32, "b2" * 32, "c3" * 32, "d4" * 32)

@@ -9,7 +9,7 @@ import other_postgres
 import pytest
 from s3_server import S3Server, s3_server
 
-from image_assets.doctor import Finding, findings
+from image_assets.commands.doctor import Finding, findings
 from resources.environment import read_environment
 
 

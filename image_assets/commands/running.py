@@ -16,8 +16,9 @@ import psutil
 from dagster import DagsterInstance
 
 from image_assets.chosen_methods import read_methods
-from image_assets.outliving import outlive_outages
-from image_assets.services import dagster_instance
+from image_assets.commands.outliving import outlive_outages
+from image_assets.commands.services import dagster_instance
+from image_assets.commands.until_idle import Verdict, wait_until_idle
 from image_assets.store_pages import serve_pages
 from image_assets.supervision import (
     SupervisedElsewhere,
@@ -28,7 +29,6 @@ from image_assets.supervision import (
     run_dagster,
 )
 from image_assets.supervision.following import mark_of
-from image_assets.until_idle import Verdict, wait_until_idle
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.object_store import open_store

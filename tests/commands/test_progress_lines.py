@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from image_assets.commands.progress_lines import STAGE_ORDER, progress_lines
 from image_assets.definitions import ASSETS
-from image_assets.progress_lines import STAGE_ORDER, progress_lines
 from resources.ledger.operations import Progress
 
 

@@ -1,4 +1,4 @@
-"""What every command needs around it: the database (ours or the user's), its schema, and Dagster's home.
+"""What every command needs around it: the database (ours or the user's), its schema, Dagster's home, the open house.
 
 Belongs here: setting the environment that Dagster's processes inherit. Does not belong here: starting these processes
 (supervision), reading variables (resources.environment).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ import yaml
 from dagster import DagsterError, DagsterInstance, DagsterInvalidConfigError
 from dagster_shared.check import CheckError
 
-from resources.environment import PROJECT, Environment
+from image_assets.chosen_methods import read_methods
+from image_assets.methods import Methods
+from resources.environment import PROJECT, Environment, read_environment
 from resources.ledger import Ledger
 from resources.ledger.database_url import dagster_url
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.schema import DAGSTER_SCHEMA, migrate
+from resources.object_store import ObjectStore, open_store
 
 OWN_DAGSTER_SETTINGS = "dagster.own.yaml"
 
@@ -47,6 +51,27 @@ def ready_ledger(environment: Environment) -> Iterator[Ledger]:
         os.environ.update(dagster_environment(environment, url))
         write_dagster_home(environment)
         yield Ledger(url)
+
+
+@dataclass(frozen=True)
+class House:
+    """What most commands work on; the methods are those that the users' files choose."""
+
+    environment: Environment
+    ledger: Ledger
+    store: ObjectStore
+    methods: Methods
+
+
+@contextmanager
+def open_house() -> Iterator[House]:
+    """The ready ledger with the store and the methods, as the environment and the users' files say.
+
+    Raises RecipesFileError, PartnersFileError or StoreUrlError.
+    """
+    environment = read_environment()
+    with ready_ledger(environment) as ledger:
+        yield House(environment, ledger, open_store(environment.store_url), read_methods(environment))
 
 
 def dagster_environment(environment: Environment, database_url: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import click
 
 from image_assets.cli import main
 
-COMMANDS_PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
+COMMANDS_PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 def commands_of(group: click.Group, before: str = "") -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from s3_server import S3Server, s3_server
 
-from image_assets.services import (
+from image_assets.commands.services import (
     DagsterSettingsError,
     dagster_environment,
     dagster_home,

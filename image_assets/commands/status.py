@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from image_assets.certification import Certification
+from image_assets.commands.progress_lines import progress_lines
 from image_assets.pending_work import PendingWork
-from image_assets.progress_lines import progress_lines
 from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview
 

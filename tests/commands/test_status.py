@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from image_assets.certification import Certification
+from image_assets.commands.status import status_lines
 from image_assets.pending_work import INGEST, PendingWork, Work
-from image_assets.status import status_lines
 from resources.ledger import Ledger, releases, shards
 from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview, releases_overview

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from image_assets.commands.outliving import outlive_outages
+from image_assets.commands.services import dagster_environment
 from image_assets.outages import OutageLasted
-from image_assets.outliving import outlive_outages
-from image_assets.services import dagster_environment
 from resources.environment import Environment, read_environment
 from resources.ledger import Ledger
 

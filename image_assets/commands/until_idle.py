@@ -14,9 +14,9 @@ from shlex import quote
 from dagster import DagsterEventType, DagsterInstance
 
 from image_assets.chosen_methods import read_methods
+from image_assets.commands.progress_lines import progress_lines
 from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import Work, pending_work
-from image_assets.progress_lines import progress_lines
 from resources.environment import Environment
 from resources.ledger import Ledger
 from resources.ledger.operations import Progress, progress

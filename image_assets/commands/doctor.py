@@ -20,9 +20,9 @@ from PIL import features
 from image_assets.catalogue_diffs.offered import offered_catalogues
 from image_assets.certification import certification
 from image_assets.chosen_methods import choose_methods, read_methods
+from image_assets.commands.services import OWN_DAGSTER_SETTINGS, DagsterSettingsError, database, own_dagster_settings
 from image_assets.hotel_groups.offered import offered_releases
 from image_assets.renditions import RecipesFileError, load_recipes
-from image_assets.services import OWN_DAGSTER_SETTINGS, DagsterSettingsError, database, own_dagster_settings
 from resources.environment import PROJECT, Environment
 from resources.ledger import Ledger
 from resources.ledger.embedded import EmbeddedPostgresError

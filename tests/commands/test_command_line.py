@@ -14,16 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import pytest
-from dagster_postgres.utils import retry_pg_connection_fn
+from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
 from fetch_queues import whole_queue
 from partner_site import PartnerSite, partner_site
 from pictures import drawn, jpeg
 from PIL import Image
 from sqlalchemy import create_engine
 
-from image_assets.command_lines import clear_messages
+from image_assets.commands.messages import message_for
 from image_assets.image_release.publishing import current_release
 from image_assets.supervision import acquire_supervision
 from resources.ledger import Ledger, catalogues
@@ -40,7 +39,7 @@ OURS = re.compile(r"IMAGE_|DATABASE_URL|PARTNERS_FILE|RENDITIONS_FILE|HOTEL_SHAR
 PATIENCE = 400.0  # more than the command itself has
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Supervises a home, and does nothing.
 HOLDER = """
 import signal, sys
@@ -149,11 +148,9 @@ def test_a_database_that_does_not_answer_is_told_in_one_message(home: Home) -> N
 def test_a_database_that_goes_away_from_dagster_is_told_in_one_message() -> None:
     """`run --until-idle` asks Dagster's storage about once a second; the next command goes on where it ended."""
     engine = create_engine("postgresql+psycopg2://127.0.0.1:1/none")
-    with (
-        pytest.raises(click.ClickException, match=r"the database: .*[Rr]efused.* \(image-assets doctor"),
-        clear_messages(),
-    ):
+    with pytest.raises(DagsterPostgresException) as gone:
         retry_pg_connection_fn(engine.connect, retry_limit=0)
+    assert re.fullmatch(r"the database: .*[Rr]efused.* \(image-assets doctor .*\)", str(message_for(gone.value)))
 
 
 @pytest.mark.parametrize(
