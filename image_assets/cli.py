@@ -1,6 +1,6 @@
 """The `image-assets` command. All work goes through Dagster's daemon, sensors and jobs; there is no second way.
 
-Belongs here: arguments, messages, exit codes. Does not belong here: any behaviour (`commands`, one module each), and the
+Belongs here: arguments, messages, exit codes. Does not belong here: any behaviour (`commands`, one module each), the
 arguments of `corpus …` (`corpus.commands`).
 """
 
