@@ -22,7 +22,7 @@ _WIDTH, _LEFT, _RIGHT = 760.0, 58.0, 16.0
 class Line:
     """A curve with its bound: y values (shares) at the chart's x values, and the bound of each.
 
-    beside: another curve to compare it with, dashed; may be empty.
+    beside: another curve to compare it with, dotted; may be empty.
     """
 
     css: str
