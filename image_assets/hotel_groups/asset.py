@@ -120,11 +120,11 @@ def _load(run: StageRun, store: ObjectStore, file: ReleaseFile, methods: Methods
             raise dg.Failure(str(error), allow_retries=False) from error
     release_loading.reject_repeated_accommodations(run.connection, release_id, file.object_key)
     release_loading.freeze_images(run.connection, release_id, methods.fingerprint)
-    _mark_placeholders(run.connection, release_id, methods)
+    mark_placeholders(run.connection, release_id, methods)
     release_loading.freeze_hotels(run.connection, release_id, file.etag)
 
 
-def _mark_placeholders(connection: Connection, release_id: str, methods: Methods) -> None:
+def mark_placeholders(connection: Connection, release_id: str, methods: Methods) -> None:
     """Find which of the release's pictures many hotels show, or are blank: they are left out."""
     method = f"{methods.fingerprint}|{LOOKS_VERSION}"
     for page in placeholders.lumas_without_looks(connection, release_id, methods.fingerprint, method):
