@@ -76,10 +76,13 @@ class GalleryHotel:
 def gallery_hotels(
     hotel_ids: Sequence[str], priorities: pd.DataFrame, members: pd.DataFrame, renditions: pd.DataFrame
 ) -> list[GalleryHotel]:
-    """The hotels of the page from the manifest's tables (see `manifest_batch`).
+    """The hotels of the page from the manifest's tables (see `manifest_batch`), which may hold many others.
 
     The columns of `priorities` whose names begin with `part_` are the parts of the score, in the order of the table.
     """
+    priorities = priorities[priorities["hotel_id"].isin(hotel_ids)]
+    members = members[members["hotel_id"].isin(hotel_ids)]
+    renditions = renditions[renditions["sha256"].isin(priorities["sha256"])]
     parts = [str(column) for column in priorities.columns if str(column).startswith("part_")]
     renditions_of: dict[str, list[GalleryRendition]] = {}
     for row in renditions.sort_values("recipe", kind="stable").to_dict("records"):

@@ -39,10 +39,9 @@ def published_batches(pages: Iterable[PublishedPage], recipes: int, tally: Tally
         tally.groups += len(page.priorities)
         tally.withheld += len(page.priorities) - len(priorities)
         tally.by_partner.update(priorities["partner_id"])
-        tally.without_picture.extend(sorted(set(page.hotels) - set(priorities["hotel_id"])))
+        tally.without_picture.extend(sorted(set(page.hotels).difference(priorities["hotel_id"])))
         if len(tally.first_hotels) < GALLERY_HOTELS:
-            hotels = [hotel for hotel in page.hotels if hotel in set(priorities["hotel_id"])]
-            hotels = hotels[: GALLERY_HOTELS - len(tally.first_hotels)]
+            hotels = sorted(priorities["hotel_id"].unique())[: GALLERY_HOTELS - len(tally.first_hotels)]
             tally.first_hotels.extend(gallery_hotels(hotels, priorities, page.members, page.renditions))
         yield manifest_batch(priorities, page.members, page.renditions)
 
