@@ -1,12 +1,10 @@
 """How one host is treated: how many requests at once, how fast, and when not at all. Pure state; the clock is given.
 
-Belongs here: the window of requests in flight, the token bucket, the pauses a server asks for, the circuit breaker, and
-what is counted of a host. Does not belong here: sending, and choosing among hosts (fetching).
+Belongs here: the window of requests in flight, the pauses a server asks for, the circuit breaker, and what is counted
+of a host. Does not belong here: how fast it is asked (request_rate), sending, and choosing among hosts (fetching).
 
 - Window: starts small, grows with every answer (doubling until the first trouble, then by one a round), is halved by an
   error and cut by a fifth when answers begin much later than they used to (AIMD; Jacobson 1988, TCP Vegas 1994).
-- Token bucket of one token: requests are spaced, also after a quiet time. A 429 doubles the spacing, each answer
-  narrows it again.
 - Circuit breaker (Nygard, "Release It!"): a run of failures opens it; then one request at a time probes the host, after
   pauses that double. A host without any good answer for `host_patience_seconds` is given up: its images end without a
   request, until a probe succeeds.
@@ -18,15 +16,12 @@ import math
 from dataclasses import dataclass, field
 
 from resources.image_fetcher.limits import FetchLimits
+from resources.image_fetcher.request_rate import RequestRate
 
 _FIRST_WINDOW = 4.0
-_LONGEST_SPACING = 10.0
-_FIRST_SPACING = 0.05  # after a 429 of a host that had no spacing
-_NO_SPACING = 0.001
-_LATE_TOKEN = 0.01  # a timer's delay does not slow the rate down
 _SLOW_FACTOR, _SLOW_SECONDS = 2.0, 0.05  # this much later than usual is a sign of overload
 _LONGEST_PROBE_PAUSE = 30.0
-_PATIENCES_WITH_429 = 10  # without a time: such limits are often by the minute
+_PATIENCES_WITH_429 = 10  # such limits are often by the minute
 
 _BUCKETS = 64
 _BUCKET_BASE = math.log(1.2)  # each latency bucket is a fifth wider than the one before; the first ends at 1 ms
@@ -78,9 +73,7 @@ class Host:
         self._most = most
         self._window = min(_FIRST_WINDOW, most)
         self._doubling = True
-        self._least_spacing = 1 / per_second if per_second else 0.0
-        self._spacing = self._least_spacing
-        self._next_token = now
+        self._rate = RequestRate(per_second, now)
         self._limits = limits
         self._began = now
         self._paused_until = now
@@ -102,7 +95,7 @@ class Host:
 
     def ready_at(self) -> float:
         """When the next request may start, if there is room."""
-        return max(self._next_token, self._paused_until)
+        return max(self._rate.next_at(), self._paused_until)
 
     def given_up(self, now: float) -> bool:
         """Whether waiting images end without a request: no good answer for too long, or a pause that lasts longer."""
@@ -114,14 +107,13 @@ class Host:
             return "open"
         if now < self._paused_until:
             return "paused"
-        slowed = self._window < min(self._most, _FIRST_WINDOW) or self._spacing > self._least_spacing
+        slowed = self._window < min(self._most, _FIRST_WINDOW) or self._rate.slowed
         return "slowed" if slowed else "steady"
 
     def start(self, now: float) -> None:
         """A request goes out."""
         self.in_flight += 1
-        if self._spacing:
-            self._next_token = max(self._next_token, now - _LATE_TOKEN) + self._spacing
+        self._rate.start(now)
 
     def end(self) -> None:
         """A request is over, its outcome handed over."""
@@ -132,9 +124,7 @@ class Host:
         self._count(now, latency, size)
         self._failures = self._openings = 0
         self._gives_up_at = math.inf
-        self._spacing = max(self._spacing * 0.95, self._least_spacing)
-        if self._spacing < _NO_SPACING:
-            self._spacing = self._least_spacing
+        self._rate.answered(now)
         if self._is_slow(latency) and started > self._cut_at:
             # Not below where it started: on a busy machine of ours every host seems slow.
             self._cut(now, 0.8, least=min(_FIRST_WINDOW, self._window))
@@ -160,13 +150,11 @@ class Host:
     def asked_to_wait(self, now: float, started: float, latency: float, reason: str, retry_after: float | None) -> None:
         """429, or 503 with Retry-After: the whole host rests as long as it says and is asked more slowly then."""
         self._count_error(now, latency, reason)
+        self._rate.refused(now, started)
         if started > self._cut_at:
             self._cut(now, 0.5)
-            self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _LONGEST_SPACING)
-        if retry_after:
-            self._pause(now, retry_after, self._limits.host_patience_seconds)
-        else:
-            self._pause(now, self._spacing, _PATIENCES_WITH_429 * self._limits.host_patience_seconds)
+        patience = self._limits.host_patience_seconds * (_PATIENCES_WITH_429 if reason == "http_429" else 1)
+        self._pause(now, retry_after or self._rate.spacing, patience)
 
     def _pause(self, now: float, seconds: float, patience: float) -> None:
         self._paused_until = max(self._paused_until, now + seconds)

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
+from clocked_loop import run_clocked
 from local_servers import SERVER_TASK, serve, serve_raw
 
 from resources.image_fetcher import Fetched, FetchLimits, FetchRequest, fetch_all, waiting_places
@@ -133,7 +134,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_image() -> No
                 taken.release()
         return images
 
-    images = asyncio.run(scenario())
+    images = run_clocked(scenario())
     assert [(one.data, one.attempts) for one in images] == [(f"/{n}".encode(), 1) for n in range(10)]
     assert asked == [f"/{n}" for n in range(10)]
 

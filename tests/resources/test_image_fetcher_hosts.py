@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from clocked_loop import run_clocked
 from local_servers import GivenNames, serve, serve_raw
 
 from resources.image_fetcher import Fetched, FetchLimits, FetchRequest, HostReport, fetch_all
@@ -213,7 +214,7 @@ def test_a_storm_of_429_ends_with_every_image_and_a_slower_rate() -> None:
             limits = FetchLimits(backoff_seconds=0.05, attempts=10)
             return await fetch(site.urls("limited.test", 50), local(), limits, site.names)
 
-    assert all(one.data == b"x" for one in asyncio.run(scenario()))
+    assert all(one.data == b"x" for one in run_clocked(scenario()))
     assert taken == 50
     assert refused < 40
 
