@@ -1,6 +1,6 @@
 """The files that partners and the matching team hand in: catalogues in four formats, data releases as CSV.
 
-Does not belong here: what stands in them (scenario).
+Does not belong here: what is in them (scenario).
 """
 
 from __future__ import annotations

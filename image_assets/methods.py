@@ -24,9 +24,10 @@ DEFAULT_ALGORITHM = "dhash"
 
 @dataclass(frozen=True)
 class Methods:
-    """All choices that change results or gates; those of single partners hold the partners that are listed.
+    """All choices that change results or gates.
 
-    `recheck_after` (days) and `obeying_robots_tag` hold those that chose it.
+    Choices of single partners are kept for those that partners.yaml lists; `trust`, `recheck_after` (days) and
+    `obeying_robots_tag` only where they differ from the default.
     """
 
     recipes: tuple[Recipe, ...]

@@ -1,4 +1,4 @@
-"""Database or store gone for a while: wait and try again, for so long at most.
+"""Waiting for a database or a store that is down, up to a limit, and trying again.
 
 Belongs here: which faults are outages, and the waiting. Does not belong here: what is tried.
 """
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
-# Answers that waiting does not change.
+# Faults that waiting does not cure.
 _LASTING = (FileNotFoundError, PermissionError, InvalidPathError, PermissionDeniedError, UnauthenticatedError)
 
 

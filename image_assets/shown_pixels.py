@@ -1,6 +1,7 @@
 """A picture as a viewer shows it: upright, in 8 bits, on a background where it is transparent.
 
-Belongs here: what fingerprinting and rendering must see alike, or pictures are judged that nobody sees. Pure.
+Belongs here: what fingerprinting and rendering must do alike, or the pictures that are judged are not those that are
+shown. Pure.
 Does not belong here: colour profiles (rendering), measures.
 """
 
@@ -45,7 +46,7 @@ def exif_orientation(image: Image.Image) -> int:
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001
-        # A PNG is decoded to reach its EXIF: what is wrong with the picture itself shows again, and is told, there.
+        # A PNG is decoded to reach its EXIF. If the picture itself is broken, its decode fails again and says so.
         return 1
     return value if value in UPRIGHT else 1
 

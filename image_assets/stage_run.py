@@ -114,7 +114,7 @@ class StageRun:
 def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lease_name: str) -> Iterator[StageRun]:
     """Hold the lease of the partition (`partner:…`, `release:…` or `shard:…`) and a connection while the block runs.
 
-    Faults are told as `failing_clearly` does.
+    Errors become failures as in `failing_clearly`.
     """
     with (
         failing_clearly(context),
@@ -126,8 +126,9 @@ def stage_run(context: dg.AssetExecutionContext, ledger: Ledger, stage: str, lea
 
 @contextmanager
 def failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """An infrastructure fault goes on as it is, to be retried; any other error, and the fault of the last retry (of
-    which Dagster would only say that retries are exceeded), becomes a failure that is not.
+    """Errors become failures that name their cause and are not retried; infrastructure faults pass, to be retried.
+
+    The fault of the last retry becomes a failure too: Dagster would only say that the retries are exceeded.
     """
     try:
         yield
@@ -137,7 +138,7 @@ def failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
         if _is_infrastructure_fault(error) and context.retry_number < INFRASTRUCTURE_RETRIES.max_retries:
             raise
         cause = error
-        while isinstance(cause, ExceptionGroup):  # of tasks that failed together, the first says enough
+        while isinstance(cause, ExceptionGroup):  # tasks that failed together: the first one says enough
             cause = cause.exceptions[0]
         raise dg.Failure(f"{type(cause).__name__}: {cause}", allow_retries=False) from error
 

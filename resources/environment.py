@@ -39,7 +39,7 @@ class Environment:
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
-    """Read the variables of DESIGN's "Environment"; unset and empty mean the default. Raises EnvironmentProblem."""
+    """Read the variables (the README lists them); unset and empty mean the default. Raises EnvironmentProblem."""
 
     def value(name: str) -> str | None:
         return variables.get(name) or None

@@ -28,9 +28,9 @@ from resources.unfinished_files import sweep, write_whole
 
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]+")
 
-# What the event loop asks for is done in threads of ours. obstore's own asynchronous calls take twice the event loop's
-# time, and their threads still let go of Python's objects when the call has returned: a process that ended then
-# aborted, up to one time in five. A folder gains nothing from more threads; a bucket is waited for.
+# The event loop's requests run in threads of ours. obstore's own asynchronous calls take twice the event loop's time,
+# and their threads still release Python objects after the call has returned: a process that ended then aborted, up to
+# one time in five. A folder gains nothing from more threads; a bucket makes each thread wait.
 _FOLDER_THREADS = 4
 _BUCKET_THREADS = 32
 
@@ -41,7 +41,7 @@ _LISTED_AT_ONCE = 16
 
 
 class StoreGone(OSError):
-    """Nothing at all is in the store: it is not mounted, or not the right one. What it lacks then says nothing."""
+    """Nothing at all is in the store: it is not mounted, or not the right one. A missing object then means nothing."""
 
 
 class StoreUrlError(ValueError):
@@ -109,9 +109,9 @@ class ObjectStore:
         return io.BufferedReader(_Opened(obstore.open_reader(self.store, key)))
 
     def require_there(self) -> None:
-        """To be asked before anything follows from a missing object. Raises StoreGone, or what the request raises.
+        """Call this before concluding anything from a missing object. Raises StoreGone, or what the request raises.
 
-        A disk that is not mounted and a bucket that is not there answer as if each object were missing.
+        A disk that is not mounted and a bucket that does not exist answer as if each object were missing.
         """
         if all(folder == UNFINISHED for folder in self.folders("")):
             raise StoreGone(f"nothing is in {self.url}: is it mounted, and the right store?")
@@ -124,7 +124,7 @@ class ObjectStore:
         """The objects below the folders `prefixes`, up to 1,000 at a time: memory is flat whatever their number.
 
         Some folders are listed side by side, a page of each ahead: a bucket takes a request for every 1,000 objects.
-        For folders whose names are all ours: what `objects` finds out by looking at all of them is not told apart.
+        For folders whose names are all ours: markers of folders and odd names, as `objects` treats them, are not.
         """
         listings = (iter(obstore.list(self.store, prefix.strip("/"), chunk_size=1000)) for prefix in prefixes)
         with ThreadPoolExecutor(_LISTED_AT_ONCE) as threads:
@@ -138,9 +138,9 @@ class ObjectStore:
                 yield [_stored(entry) for entry in page or ()]
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects below the folder `prefix`, in no particular order; objects that only mark a folder are not told.
+        """The objects below the folder `prefix`, in no particular order, without those that only mark a folder.
 
-        Keys come as they are, those that cannot be read through this store (`a//b`, control characters) too.
+        Keys come as they are, also those that cannot be read through this store (`a//b`, control characters).
         """
         folder = prefix.strip("/")
         try:
@@ -149,7 +149,7 @@ class ObjectStore:
             yield from self.plain_listing(folder)
         else:
             folders = {folder} | {parent for item in listed for parent in _parents(item.key)}
-            # What S3's console makes for a folder, an empty object `a/`, is told as `a`.
+            # What S3's console makes for a folder, an empty object `a/`, is listed as `a`.
             yield from (item for item in listed if item.size or not self._marks_folder(item.key, folders))
 
     def _listed(self, folder: str) -> Iterator[StoredObject]:

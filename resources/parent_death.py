@@ -1,4 +1,4 @@
-"""Children that end with their parent, by the kernel's word. Does not belong here: what the children are."""
+"""Children that the kernel ends when their parent dies. Does not belong here: what the children are."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ COLUMNS = REQUIRED + OPTIONAL
 MAX_URL_CHARACTERS = 8000
 _INT32_MAX = 2**31 - 1
 
-# Never part of a URL: control characters, halves of surrogate pairs. Blanks do occur behind the host, in file names
-# that somebody pasted as they are; browsers ask for them, percent-encoded, and so does the fetcher.
+# Never part of a URL: control characters, halves of surrogate pairs. Blanks do occur after the host, in file names that
+# were pasted as they are; browsers request them percent-encoded, and so does the fetcher.
 _NEVER = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
 _GOOD_URL = re.compile(
     r"(?i:https?)://"

@@ -31,7 +31,7 @@ def newest_catalogue(store: ObjectStore, partner_id: str) -> CatalogueVersion | 
 
 
 def _offered(store: ObjectStore, folder: str) -> OfferedCatalogues:
-    # Hidden files are what uploading tools and desktops leave behind; nobody needs to be told.
+    # Hidden files are what uploading tools and desktops leave behind; they are not worth a message.
     etags = {item.key: item.etag for item in store.objects(folder) if not item.key.rpartition("/")[2].startswith(".")}
     newest, problems = newest_versions(etags)
     return OfferedCatalogues(

@@ -1,7 +1,7 @@
 """A command outlives a database or a store that is gone for a while: it stops everything, waits, and begins anew.
 
-What is at work waits out short outages by itself (outages); here is what is done when Dagster has given up. Does not
-belong here: what the command does.
+Runs wait out short outages by themselves (outages); this is for when Dagster has given up. Does not belong here: what
+the command does.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def outlive_outages(environment: Environment, work: Callable[[Ledger], Result], 
 
 
 def _tells_no_retry(record: logging.LogRecord) -> bool:
-    """False for what Dagster's storage says in four lines at each of its retries: the command tells it once."""
+    """False for what Dagster's storage logs in four lines at each of its retries: the command says it once."""
     return not record.getMessage().startswith("Retrying failed database connection")
 
 
 def _outage(environment: Environment, error: Exception) -> Exception | None:
-    """The outage that `error` tells, or that explains it, as when a program ended because its database was gone."""
+    """The outage that `error` is, or that explains it: a program may have ended because its database was gone."""
     if isinstance(error, DagsterPostgresException | sa.exc.OperationalError | sa.exc.InterfaceError):
         return error
     if is_outage(error) and not isinstance(error, OSError):  # these are about our own ports and files

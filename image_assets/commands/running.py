@@ -121,7 +121,7 @@ def _wait(
 
 
 def _check_users_files(environment: Environment) -> None:
-    """Mistakes in the users' files, and a store that does not answer, are told before anything starts."""
+    """Raise for mistakes in the users' files, and for a store that does not answer, before anything starts."""
     read_methods(environment)
     any(open_store(environment.store_url).objects("data-releases"))
 
@@ -142,7 +142,7 @@ def _other(pid: int, say: Callable[[str], None]) -> tuple[str, Callable[[], None
 
 
 def _lives(pid: int, mark: str) -> bool:
-    """Whether the process is still that one and at work: a killed one that nobody reaped is not."""
+    """Whether the process is still that one and at work; one that was killed and not yet reaped is not."""
     try:
         return mark_of(pid) == mark and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except (ProcessLookupError, psutil.NoSuchProcess):

@@ -92,7 +92,7 @@ def _verdict(
     supervisor: str,
     patient: bool,
 ) -> Verdict | None:
-    """None while something runs or can run; what nobody asks for is waited for only while `patient`."""
+    """None while something runs or can run. What no sensor asks for is waited for only while `patient`."""
     # Runs first: what a run leaves behind when it ends in between is then seen as pending.
     if active_runs(instance):
         return None
@@ -112,7 +112,7 @@ def _verdict(
 
 
 def _left_out(ledger: Ledger) -> Iterator[str]:
-    """What no gate stops and nobody would miss: images given up or refused, and placeholders of the newest release."""
+    """What was left out though no gate is closed: images given up or refused, placeholders of the newest release."""
     with ledger.connect() as connection:
         failed = failed_images(connection)
         refused = refused_images(connection)

@@ -96,8 +96,8 @@ def labelled_corpus(pictures: Sequence[CorpusPicture], pairs: Sequence[LabelledP
 
     What people decided counts before what they imported, and that before what was generated. Pictures that are
     labelled the same go back to one source; a generated pair that calls two pictures of one source different is
-    overruled. A label that only confirms a weaker one leaves the pair what it was: nobody takes a mistake out of the
-    figures by deciding it rightly. Pairs of pictures that are not among `pictures` are left out.
+    overruled. A label that only confirms a weaker one leaves the pair as it was, so that nobody takes a mistake out of
+    the figures by deciding it correctly. Pairs of pictures that are not among `pictures` are left out.
 
     A source is held out when all its pictures are, by their hash: what may have been tuned on is never held out later.
     A pair is for tuning, or held out, when both its sources are.

@@ -26,16 +26,16 @@ _BLANK = 2.0  # of 255, standard deviation of a thumbnail: one colour, give or t
 
 @dataclass(frozen=True)
 class PlaceholderPolicy:
-    """A picture is a placeholder when more hotels show it than `hotels`, and than twice the cube root of the release's.
+    """A picture is a placeholder when more than `hotels` hotels show it, and more than twice the cube root of all.
 
-    That lets a chain's hotels share a picture of the brand, 200 of a million, and does not take fright at small
-    releases that were made of few pictures: 20 of a thousand.
+    That lets a chain's hotels share a picture of the brand (200 of a million hotels), and tolerates small releases that
+    were made of few pictures (20 of a thousand).
     """
 
     hotels: int = 5
 
     def most_hotels(self, hotels: int) -> int:
-        """How many of so many hotels may show one picture."""
+        """How many of a release's `hotels` may show one picture."""
         twice_root = round(math.cbrt(8 * hotels))
         return max(self.hotels, twice_root - (twice_root**3 > 8 * hotels))
 

@@ -116,7 +116,7 @@ class _Compared:
         self.policy = policy
         self.hashes = np.ascontiguousarray(crop_hashes, dtype=np.uint64)
         if policy.rule == "aligned":
-            # Numba costs half a second; whoever only reads policies or ids shall not pay for it.
+            # Numba costs half a second; reading policies or ids should not cost that.
             from image_assets.image_groups.alignment import describe
 
             self.pictures = describe(luma, policy.mirrored)

@@ -93,7 +93,7 @@ def same_picture(a: Fingerprint, b: Fingerprint, policy: Policy = DEFAULT_POLICY
     """Compare two images; the order of `a` and `b` changes nothing but the window."""
     if policy.rule == "talk":
         return match_hashes(a.crop_hashes, b.crop_hashes, policy)
-    # Numba costs half a second; whoever only reads policies shall not pay for it.
+    # Numba costs half a second; reading policies should not cost that.
     from image_assets.image_groups.alignment import align_pairs, describe
 
     return align_pairs(describe(np.stack([a.luma, b.luma]), policy.mirrored), np.array([[0, 1]])).match(0, policy)

@@ -7,15 +7,15 @@ Two pictures of different rooms come together when a single pair between them is
   bridge of the graph). A weak link between two parts of two or more images each is cut: these are two groups.
 - A group is flagged as *weak* when a weak link remains in it, or when no member is alike to all the others: a chain.
 
-Whether a link is weak depends on its own score and on other links only in so far as they make a second way round. So
-a new image can join groups, and can make a link less weak, but can never tear a group apart that was not flagged.
+Whether a link is weak depends on its own score, and on other links only where they make a second way round. So a new
+image can join groups, and can make a link less weak, but can never tear apart a group that was not flagged.
 
-People's decisions come first: pairs they put together stay together, pairs they put apart are never in one group;
-there the links are taken from the strongest down, and one that would join such a pair is left out. No rule could keep
-all groups whole then: when d is alike to c and c to m, and people put d and m apart, c is with one of them, and a new
-image between c and d may take it to the other. So a group is flagged as *parted* when an image of it, or one that links
-lead to from there, is one that people put apart from another. A new image that nobody decided on tears apart none
-that was not flagged: any two images that people put apart it would have to join first.
+People's decisions come first: pairs they put together stay together, pairs they put apart are never in one group. To
+that end links are taken from the strongest down, and one that would join such a pair is left out. No rule can keep all
+groups whole then: when d is alike to c and c to m, and people put d and m apart, c is with one of the two, and a new
+image between c and the other may move it there. So a group is flagged as *parted* when an image in it, or one that its
+links lead to, is put apart from another. A new image that nobody decided on tears apart no group that was not flagged:
+it would first have to join two images that people put apart.
 
 Equal scores are taken in the order of the images' ranks, so the groups depend on nothing but images and decisions.
 

@@ -59,7 +59,7 @@ def fail_orphaned_runs(instance: DagsterInstance, orphaned: Collection[str] | No
 
 @contextmanager
 def _unless_the_database_is_gone() -> Iterator[None]:
-    """Without Dagster's database no run can be told of: the next start finds them. Why we stop matters more."""
+    """Without Dagster's database no run can be reported; the next start finds them. Why we stop matters more."""
     from dagster_postgres.utils import DagsterPostgresException
     from sqlalchemy.exc import DBAPIError
 

@@ -1,8 +1,8 @@
-"""Runs whose process died without a word while our command lives on.
+"""Runs whose process died silently while our command lives on.
 
-The code server reports a process that died, such as one killed for want of memory, but its thread for that ends for
-good when Dagster's database is away at such a moment; from then on nobody does, and Dagster holds these runs to be at
-work for ever. Does not belong here: runs that died with their code server or command (active_runs).
+The code server reports a process that died, such as one killed for lack of memory. But the thread that reports it ends
+for good when Dagster's database is down at such a moment; from then on nobody reports these runs, and Dagster takes
+them for running for ever. Does not belong here: runs that died with their code server or command (active_runs).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 30.0
 
 @dataclass
 class DeadRunWatch:
-    """When it was last looked, and the active runs that had no process then."""
+    """When was the last look, and which active runs had no process then."""
 
     last_look: float
     missed: frozenset[str] = frozenset()
@@ -34,8 +34,9 @@ def watch_dead_runs(
 ) -> list[str]:
     """Every so many seconds, report the runs that two looks in a row found without a process; their ids.
 
-    `code_server` is the process id of their parent. They failed, as when the code server reports it (canceled, if that
-    was asked for), and are asked for again. Two looks, as a run may end between the questions for it and its process.
+    `code_server` is the process id of their parent. They are reported as the code server would do it, as failed (as
+    canceled, if that was asked for), and are asked for again. It takes two looks because a run may end between the
+    two questions: which runs are active, and which processes live.
     """
     now = time.monotonic()
     if now - watch.last_look < every or not runs_are_our_children(instance):

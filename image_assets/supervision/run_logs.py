@@ -1,8 +1,8 @@
 """What a run prints, kept for the UI by the run's own process alone. Named in dagster.yaml; on S3: `run_logs_on_s3`.
 
-Dagster's own way has a `tail` copy each of the two files to the output that the run was started with, and beside each
-a process that ends the `tail` when the run is killed. When everything is killed, one by one, these two may go first and
-a `tail` that was just started stays for ever. Under our supervisor nobody reads that copy.
+Dagster itself starts a `tail` for each of the two files, which copies it to the output that the run was started with,
+and for each `tail` a process that ends it when the run is killed. When everything is killed one by one, these two may
+die first, and a `tail` that was just started stays for ever. Under our supervisor nobody reads that copy.
 
 Does not belong here: what is printed, other processes' logs (children).
 """
