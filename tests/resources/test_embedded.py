@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from resources.ledger.embedded import EmbeddedPostgresError, embedded_postgres
-from resources.sockets import LONGEST_SOCKET_PATH, make_private, socket_folder
+from resources.socket_folders import LONGEST_SOCKET_PATH, make_private, socket_folder
 
 ROOT = Path(__file__).parents[2]
 # Prints the server's URL and stays until its standard input is closed.
