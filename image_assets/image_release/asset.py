@@ -5,7 +5,6 @@ Belongs here: the asset. Rules are in `gates`, files in `manifest`, `summary` an
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -82,13 +81,16 @@ def image_release(
     and only when every gate is open.
     """
     release_id = context.partition_key
-    with stage_run(context, ledger, "image_release", f"release:{release_id}") as run, _folder() as folder:
+    with (
+        stage_run(context, ledger, "image_release", f"release:{release_id}") as run,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         release = loaded_release(run.connection, release_id)
         whole = whole_release(release_id, methods)
         tombstones.keep_hotels(run.connection, whole)
         tombstones.keep_renditions(run.connection, whole, methods.recipe_digests)
         _require_built_shards(run, release, methods)
-        manifest = folder / "manifest.parquet"
+        manifest = Path(folder) / "manifest.parquet"
         facts, tally = _write_manifest(run, release, methods, manifest)
         outcomes = _check_gates(run, store, release, methods, manifest, tally)
         published = _publication(release, methods, facts)
@@ -118,12 +120,6 @@ def image_release(
 def _links(store: ObjectStore, published: Publication) -> dict[str, dg.MetadataValue]:
     keys = {"gallery": published.gallery_key, "manifest": published.manifest_key, "summary": published.summary_key}
     return {name: dg.MetadataValue.url(page_url(store.url, key)) for name, key in keys.items()}
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
 
 
 def _require_built_shards(run: StageRun, release: DataRelease, methods: Methods) -> None:
@@ -158,7 +154,34 @@ def _check_gates(
 ) -> list[tuple[Gate, int]]:
     """Each gate's outcome, and how many things break its rule."""
     release_id = release.release_id
-    whole = whole_release(release_id, methods)
+    without = tally.without_picture
+    missing = _missing_renditions(run, store, release, methods, tally)
+    # An older release, built by hand, takes no hotel from anybody: it does not become current.
+    becomes_current = _becomes_current(store, release_id)
+    current, lost, before = _lost_since_current(store, manifest) if becomes_current else (None, 0, 0)
+    shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
+    closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
+    verdicts = (
+        (gates.EVERY_HOTEL_HAS_A_PICTURE, gates.every_hotel_has_a_picture(without), len(without)),
+        (RENDITIONS_IN_STORE, gates.renditions_in_store(missing, tally.renditions), len(missing)),
+        (gates.FEW_HOTELS_LOST, gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share), lost),
+        (gates.SHARD_GATES_OPEN, gates.shard_gates_open(closed), len(closed)),
+    )
+    digest = stage_digest(release, methods, "image_release")
+    return [
+        (record_gate(run.connection, Gate("image_release", release_id, name, digest, *verdict)), violations)
+        for name, verdict, violations in verdicts
+    ]
+
+
+def _missing_renditions(
+    run: StageRun, store: ObjectStore, release: DataRelease, methods: Methods, tally: Tally
+) -> list[str]:
+    """The keys of published renditions that are not in the store; they are forgotten, so that they are made again.
+
+    All of them are counted in `tally`.
+    """
+    whole = whole_release(release.release_id, methods)
     missing: list[str] = []
     for page in rendering.published_renditions(run.connection, whole, methods.recipe_digests):
         missing.extend(store.missing([key for key, _ in page]))
@@ -166,28 +189,8 @@ def _check_gates(
         tally.rendition_bytes += sum(size for _, size in page)
     if missing:
         store.require_there()
-    # What is gone is made again: the rows go, and the shards are no longer up to date.
-    rendering.forget_renditions(run.connection, release_id, missing)
-    # An older release, built by hand, takes no hotel from anybody: it does not become current.
-    becomes_current = _becomes_current(store, release_id)
-    current, lost, before = _lost_since_current(store, manifest) if becomes_current else (None, 0, 0)
-    shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
-    closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
-    rules = {
-        gates.EVERY_HOTEL_HAS_A_PICTURE: gates.every_hotel_has_a_picture(tally.without_picture),
-        RENDITIONS_IN_STORE: gates.renditions_in_store(missing, tally.renditions),
-        gates.FEW_HOTELS_LOST: gates.few_hotels_lost(current, lost, before, methods.max_lost_hotels_share),
-        gates.SHARD_GATES_OPEN: gates.shard_gates_open(closed),
-    }
-    violations = dict(zip(rules, (len(tally.without_picture), len(missing), lost, len(closed)), strict=True))
-    digest = stage_digest(release, methods, "image_release")
-    return [
-        (
-            record_gate(run.connection, Gate("image_release", release_id, name, digest, passed, message)),
-            violations[name],
-        )
-        for name, (passed, message) in rules.items()
-    ]
+    rendering.forget_renditions(run.connection, release.release_id, missing)
+    return missing
 
 
 def _becomes_current(store: ObjectStore, release_id: str) -> bool:

@@ -16,6 +16,7 @@ import jinja2
 import pandas as pd
 
 from image_assets.image_release.summary import ReleaseSummary
+from resources.object_store import raw_image_key
 
 GALLERY_HOTELS = 200
 """How many hotels the page shows."""
@@ -161,21 +162,17 @@ def _by_size(picture: GalleryPicture) -> list[GalleryRendition]:
 
 def _picture_key(picture: GalleryPicture) -> str:
     rendition = _nearest(picture, _PICTURE_WIDTH)
-    return rendition.key if rendition else _raw_key(picture.published.sha256)
+    return rendition.key if rendition else raw_image_key(picture.published.sha256)
 
 
 def _largest_key(picture: GalleryPicture) -> str:
     rendition = _nearest(picture, 1_000_000)
-    return rendition.key if rendition else _raw_key(picture.published.sha256)
+    return rendition.key if rendition else raw_image_key(picture.published.sha256)
 
 
 def _thumbnail_key(copy: GalleryCopy, picture: GalleryPicture) -> str:
     rendition = _nearest(picture, _THUMBNAIL_WIDTH) if copy.sha256 == picture.published.sha256 else None
-    return rendition.key if rendition else _raw_key(copy.sha256)
-
-
-def _raw_key(sha256: str) -> str:
-    return f"raw/{sha256[:2]}/{sha256}"
+    return rendition.key if rendition else raw_image_key(copy.sha256)
 
 
 def _is_web_address(url: str) -> bool:

@@ -1,6 +1,7 @@
 """The gates before a release becomes current: what must hold, as pure rules over counted facts.
 
-Does not belong here: counting (ledger and store), and what a closed gate stops (the asset).
+Each rule returns whether it holds, and a message with the figures. Does not belong here: counting (ledger and store),
+and what a closed gate stops (the asset).
 """
 
 from __future__ import annotations
