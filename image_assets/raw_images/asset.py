@@ -97,8 +97,7 @@ def raw_images(
             methods.limits.formats,
             settings.obey_robots_tag,
         )
-        if settings.recheck_after is not None:
-            run.ask(fetch_queue.queue_rechecks, partner_id, settings.recheck_after)
+        run.ask(fetch_queue.queue_due_rechecks, partner_id, settings.recheck_after)
         run.expect(run.ask(fetch_queue.count_queued, partner_id))
         report = HostReport()
         tally = asyncio.run(_download(run, partner_id, settings, store, methods, report))
@@ -118,6 +117,7 @@ def raw_images(
                 "fetched_bytes_per_second": round(tally["bytes"] / ended["seconds"]) if ended["seconds"] else 0,
                 **{f"newly_{outcome}": tally[f"newly_{outcome}"] for outcome in _OUTCOMES},
                 "newly_opted_out": tally["newly_opted_out"],
+                "failed_rechecks": tally["failed_rechecks"],
                 "newly_by_reason": dg.MetadataValue.json(
                     {
                         key.removeprefix("reason:"): count
@@ -168,9 +168,9 @@ async def _download(
     tally: Counter[str] = Counter()
     for arrivals in (_stored(run, partner_id, store), _fetched(run, partner_id, settings, report)):
         async for batch in judged_batches(arrivals, methods.limits, _JUDGED_AT_ONCE):
-            await _keep(run, partner_id, store, batch, methods.fingerprint)
+            kept = await _keep(run, partner_id, store, batch, methods.fingerprint)
             for judged in batch:
-                tally[f"newly_{judged.outcome}"] += 1
+                tally["failed_rechecks" if judged.fetch_key in kept else f"newly_{judged.outcome}"] += 1
                 tally[f"reason:{judged.reason}"] += judged.reason is not None
                 tally["newly_opted_out"] += judged.said.robots_tag is not None
                 tally["bytes"] += judged.arrived_bytes if judged.attempts else 0
@@ -222,8 +222,8 @@ async def _fetched(
             )
 
 
-async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[Judged], method: str) -> None:
-    """Objects first, then the rows that refer to them."""
+async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[Judged], method: str) -> set[str]:
+    """Objects first, then the rows that refer to them. Returns what keeps its picture though its recheck failed."""
     contents = {judged.sha256: judged.data for judged in batch if judged.sha256 is not None}
     await asyncio.to_thread(run.ask, tombstones.claim, [raw_image_key(sha256) for sha256 in contents])
     known = await asyncio.to_thread(run.ask, images.known_contents, list(contents))
@@ -233,7 +233,7 @@ async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[
                 put = partial(store.put_async, raw_image_key(sha256), data)
                 group.create_task(wait_out_async("the store", put, _patience()))
     results = [_result(judged) for judged in batch]
-    await asyncio.to_thread(run.ask, fetch_results.record_fetches, partner_id, results, method)
+    return await asyncio.to_thread(run.ask, fetch_results.record_fetches, partner_id, results, method)
 
 
 def _patience() -> float:
@@ -256,4 +256,5 @@ def _result(judged: Judged) -> FetchResult:
         judged.said.etag,
         judged.said.last_modified,
         judged.said.robots_tag,
+        judged.conclusive,
     )

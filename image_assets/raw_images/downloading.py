@@ -30,6 +30,8 @@ class Said:
 
 NOTHING_SAID = Said()
 
+_NO_PICTURE_ANY_MORE = frozenset({"http_404", "http_410", "robots_tag"})
+
 
 @dataclass(frozen=True)
 class Arrived:
@@ -64,6 +66,14 @@ class Judged:
     data: bytes = b""
     arrived_bytes: int = 0
     said: Said = NOTHING_SAID
+
+    @property
+    def conclusive(self) -> bool:
+        """Whether it may end a picture that was there before: another picture came, or the server says there is none.
+
+        A refusal, a fault, a login or maintenance page and damaged bytes say nothing about the picture.
+        """
+        return self.sha256 is not None or self.reason in _NO_PICTURE_ANY_MORE
 
 
 def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:

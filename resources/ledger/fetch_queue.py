@@ -6,7 +6,7 @@ Does not belong here: queueing what a new catalogue brings (catalogues), what ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from resources.ledger.connection import Connection, one_row
 
@@ -110,22 +110,41 @@ def requeue(connection: Connection, partner_id: str, reasons: Sequence[str] | No
     ).rowcount
 
 
-def queue_rechecks(connection: Connection, partner_id: str, days: float = 0) -> int:
-    """Queue, to be revalidated, the partner's available pictures that were last asked for `days` ago or longer.
+def queue_rechecks(connection: Connection, partner_id: str) -> int:
+    """Queue all available pictures of the partner to be revalidated. How many.
 
-    How many. Their results stay until something else is known.
+    Their results stay until something else is known.
     """
+    return _queue_rechecks(connection, partner_id, "true", {})
+
+
+def queue_due_rechecks(connection: Connection, partner_id: str, days: float | None) -> int:
+    """Queue the available pictures whose recheck failed and is due again, or that were last asked for `days` ago.
+
+    How many. Those that are due within a tenth of that time are taken along: one run does what one run fetched.
+    """
+    return _queue_rechecks(
+        connection,
+        partner_id,
+        """(recheck_at <= now()
+            OR recheck_at IS NULL AND checked_at <= now() - make_interval(secs => %(days)s * 86400.0 * 0.9))""",
+        {"days": days},
+    )
+
+
+def _queue_rechecks(
+    connection: Connection, partner_id: str, due: LiteralString, values: Mapping[str, float | None]
+) -> int:
     return connection.execute(
-        """INSERT INTO fetch_queue (partner_id, fetch_key, url)
-           SELECT DISTINCT ON (partner_id, fetch_key) partner_id, fetch_key, url
-           FROM fetch_headers AS said
-           JOIN fetch_results AS result USING (partner_id, fetch_key)
-           JOIN catalogue_entries AS entry USING (partner_id, fetch_key)
-           WHERE partner_id = %s AND result.outcome = 'available'
-               AND said.checked_at <= now() - make_interval(secs => %s * 86400.0)
-           ORDER BY partner_id, fetch_key, url
-           ON CONFLICT DO NOTHING""",
-        [partner_id, days],
+        f"""INSERT INTO fetch_queue (partner_id, fetch_key, url)
+            SELECT DISTINCT ON (partner_id, fetch_key) partner_id, fetch_key, url
+            FROM fetch_headers AS said
+            JOIN fetch_results AS result USING (partner_id, fetch_key)
+            JOIN catalogue_entries AS entry USING (partner_id, fetch_key)
+            WHERE partner_id = %(partner)s AND result.outcome = 'available' AND {due}
+            ORDER BY partner_id, fetch_key, url
+            ON CONFLICT DO NOTHING""",
+        {"partner": partner_id, **values},
     ).rowcount
 
 
@@ -198,13 +217,21 @@ def count_queued(connection: Connection, partner_id: str) -> int:
 
 
 def partners_to_recheck(connection: Connection, days: Mapping[str, float]) -> set[str]:
-    """Of the partners in `days` those with an available picture that was last asked for so many days ago."""
+    """Partners with an available picture whose recheck failed and is due again.
+
+    And of those in `days` the ones with an available picture that was last asked for so many days ago.
+    """
     rows = connection.execute(
         """SELECT partner_id FROM unnest(%s::text[], %s::float8[]) AS wanted (partner_id, days)
            WHERE EXISTS (
                SELECT FROM fetch_headers AS said JOIN fetch_results AS result USING (partner_id, fetch_key)
-               WHERE partner_id = wanted.partner_id AND result.outcome = 'available'
-                   AND said.checked_at <= now() - make_interval(secs => wanted.days * 86400.0))""",
+               WHERE partner_id = wanted.partner_id AND result.outcome = 'available' AND recheck_at IS NULL
+                   AND said.checked_at <= now() - make_interval(secs => wanted.days * 86400.0))
+           UNION
+           SELECT partner_id FROM partner_catalogues AS known
+           WHERE EXISTS (
+               SELECT FROM fetch_headers AS said JOIN fetch_results AS result USING (partner_id, fetch_key)
+               WHERE partner_id = known.partner_id AND result.outcome = 'available' AND recheck_at <= now())""",
         [list(days), list(days.values())],
     )
     return {row[0] for row in rows}

@@ -11,12 +11,17 @@ from typing import NamedTuple
 
 from resources.ledger.connection import Connection, copy_rows
 
+FEWEST_FAILED_RECHECKS = 5
+LEAST_FAILING_DAYS = 30
+"""A picture is given up after at least so many failed rechecks in a row that lasted at least so many days."""
+
 
 @dataclass(frozen=True)
 class FetchResult:
     """What came of one queued image. With `sha256` (hex) its bytes are kept, in `format`, `width` x `height` pixels.
 
-    `outcome`: `available`, `rejected`, `failed`, or `unchanged` when a revalidated picture is as it was.
+    `outcome`: `available`, `rejected`, `failed`, or `unchanged` when a revalidated picture is as it was. What is not
+    `conclusive` says nothing about a picture that is there already.
     """
 
     fetch_key: str
@@ -32,6 +37,7 @@ class FetchResult:
     etag: str | None = None
     last_modified: str | None = None
     robots_tag: str | None = None
+    conclusive: bool = True
 
 
 class Failure(NamedTuple):
@@ -44,16 +50,18 @@ class Failure(NamedTuple):
     url: str
 
 
-def record_fetches(connection: Connection, partner_id: str, results: Sequence[FetchResult], method: str) -> None:
+def record_fetches(connection: Connection, partner_id: str, results: Sequence[FetchResult], method: str) -> set[str]:
     """Write a micro-batch in one transaction: contents, results, the fingerprint queue; and shorten the fetch queue.
 
     The objects must be durable in the store before. An image that left the catalogue meanwhile is forgotten. A picture
-    that is unchanged, or could not be revalidated, keeps its result; one whose content was lost meanwhile stays queued.
-    Doing it again changes nothing.
+    that is unchanged keeps its result; one whose content was lost meanwhile stays queued. So does a picture whose
+    recheck was not conclusive, unless that has lasted too long: the keys of these are returned. Doing it again changes
+    nothing.
     """
     with connection.transaction():
         _add_contents(connection, results)
-        known = _known_pictures(connection, partner_id, [r for r in results if r.outcome in ("unchanged", "failed")])
+        doubtful = [r for r in results if r.outcome == "unchanged" or not r.conclusive]
+        known = _known_pictures(connection, partner_id, doubtful)
         over = [r for r in results if r.outcome != "unchanged" or r.fetch_key in known]
         done = connection.execute(
             """DELETE FROM fetch_queue WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[])
@@ -61,8 +69,11 @@ def record_fetches(connection: Connection, partner_id: str, results: Sequence[Fe
             [partner_id, [r.fetch_key for r in over]],
         ).fetchall()
         still_wanted = {row[0] for row in done}
-        _touch_headers(connection, partner_id, [r for r in over if r.fetch_key in known & still_wanted])
-        new = [r for r in over if r.fetch_key in still_wanted - known]
+        asked_again = [r for r in over if r.fetch_key in known & still_wanted]
+        _touch_headers(connection, partner_id, [r for r in asked_again if r.outcome == "unchanged"])
+        failed = [r.fetch_key for r in asked_again if r.outcome != "unchanged"]
+        kept = _count_failed_rechecks(connection, partner_id, failed)
+        new = [r for r in over if r.fetch_key in still_wanted - known | set(failed) - kept]
         _replace_results(connection, partner_id, new)
         _replace_headers(connection, partner_id, new)
         connection.execute(
@@ -77,6 +88,7 @@ def record_fetches(connection: Connection, partner_id: str, results: Sequence[Fe
                 "contents": [bytes.fromhex(r.sha256) for r in results if r.sha256 and r.outcome == "available"],
             },
         )
+    return kept
 
 
 def _add_contents(connection: Connection, results: Collection[FetchResult]) -> None:
@@ -150,6 +162,7 @@ def _replace_headers(connection: Connection, partner_id: str, results: Collectio
 def _touch_headers(connection: Connection, partner_id: str, results: Collection[FetchResult]) -> None:
     connection.execute(
         """UPDATE fetch_headers AS known SET checked_at = now(),
+               failed_rechecks = 0, failing_since = NULL, recheck_at = NULL,
                etag = coalesce(said.etag, known.etag),
                last_modified = coalesce(said.last_modified, known.last_modified)
            FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[])
@@ -157,6 +170,23 @@ def _touch_headers(connection: Connection, partner_id: str, results: Collection[
            WHERE known.partner_id = %s AND known.fetch_key = said.fetch_key""",
         [*_columns(results), partner_id],
     )
+
+
+def _count_failed_rechecks(connection: Connection, partner_id: str, fetch_keys: Sequence[str]) -> set[str]:
+    """Those whose pictures stay for now; the pauses before they are asked for again double, up to a week.
+
+    Whole hours, so that one run does what failed together.
+    """
+    rows = connection.execute(
+        """UPDATE fetch_headers SET checked_at = now(), failed_rechecks = failed_rechecks + 1,
+               failing_since = coalesce(failing_since, now()),
+               recheck_at = date_trunc('hour', now()) + least(interval '7 days',
+                   interval '1 hour' * (1 + 2 ^ least(failed_rechecks, 10)))
+           WHERE partner_id = %s AND fetch_key = ANY(%s::uuid[])
+           RETURNING fetch_key::text, failed_rechecks < %s OR failing_since > now() - make_interval(days => %s)""",
+        [partner_id, fetch_keys, FEWEST_FAILED_RECHECKS, LEAST_FAILING_DAYS],
+    )
+    return {fetch_key for fetch_key, kept in rows if kept}
 
 
 def _columns(results: Collection[FetchResult]) -> list[list[str | None]]:

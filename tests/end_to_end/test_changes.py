@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 from end_to_end.world import World
-from partner_site import PartnerSite, partner_site
+from partner_site import Answer, PartnerSite, partner_site
 from pictures import drawn, jpeg
 from PIL import Image
 
@@ -154,6 +154,43 @@ def test_a_recheck_costs_a_download_only_where_a_picture_changed(world: World, s
     assert sorted(world.galleries()["H1"]) == sorted([same, changed])
     published = {row["url"]: row["sha256"] for row in world.manifest()}
     assert published[changed] == hashlib.sha256(jpeg(drawn(9))).hexdigest()
+
+
+LOGIN = b"<!DOCTYPE html><title>Sign in</title>"
+
+
+def test_an_hour_of_maintenance_takes_no_picture_away_and_what_is_gone_goes(world: World, site: PartnerSite) -> None:
+    answers: list[Answer] = [403, 401, 503, LOGIN, b"", jpeg(drawn(8))[:2000], 404, 410, jpeg(drawn(7, 120, 90))]
+    urls = pictures(site, "a", range(len(answers)))
+    found = urls[:6]
+    world.offer("alpha", "w1", entries("1", urls))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    for number, answer in enumerate(answers):
+        site.serve(f"/a/{number}.jpg", answer)
+    with world.ledger.connect() as connection:
+        assert queue_rechecks(connection, "alpha") == len(answers)
+    world.settle()
+    assert world.settle() == [], "the next try is later"
+    assert outcomes(world, "alpha") == [
+        ("available", None, len(found)),
+        ("rejected", "http_404", 1),
+        ("rejected", "http_410", 1),
+        ("rejected", "short_side_below_minimum", 1),
+    ]
+    world.release("r2", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted(found)
+
+    for number in range(len(found)):
+        site.serve(f"/a/{number}.jpg", jpeg(drawn(20 + number)))
+    with world.ledger.connect() as connection:
+        connection.execute("UPDATE fetch_headers SET recheck_at = now() WHERE recheck_at IS NOT NULL")
+    assert len(world.settle()) == 1, "asked again by itself"
+    world.release("r3", [("H1", "alpha", "1")])
+    world.settle()
+    published = {row["url"]: row["sha256"] for row in world.manifest()}
+    assert published == {url: hashlib.sha256(jpeg(drawn(20 + number))).hexdigest() for number, url in enumerate(found)}
 
 
 def test_pictures_are_rechecked_by_themselves_only_after_the_days_their_partner_chose(

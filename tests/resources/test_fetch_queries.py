@@ -13,6 +13,7 @@ from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.fetch_queue import (
     count_queued,
     partners_to_recheck,
+    queue_due_rechecks,
     queue_rechecks,
     queued_fetches,
     queued_hosts,
@@ -104,7 +105,6 @@ def test_a_recheck_carries_what_the_server_said_and_the_picture_stays_until_then
     ("outcome", "sha256", "left"),
     [
         ("unchanged", None, [("available", SHA)]),
-        ("failed", None, [("available", SHA)]),
         ("available", OTHER_SHA, [("available", OTHER_SHA)]),
         ("rejected", None, [("rejected", None)]),
     ],
@@ -133,6 +133,82 @@ def test_a_picture_whose_content_was_lost_during_its_recheck_is_fetched_anew(led
         assert queued.etag is None, "without its content it must come whole"
 
 
+def fail_recheck(connection: Connection, key: str, outcome: str = "rejected") -> set[str]:
+    """As it is found at the next recheck, by hand or when it is due. What keeps its picture."""
+    assert queue_rechecks(connection, PARTNER) == 1
+    failed = result(key, outcome, None, reason="why", conclusive=False, etag='"maintenance"', attempts=1)
+    kept = record_fetches(connection, PARTNER, [failed], "m")
+    assert record_fetches(connection, PARTNER, [failed], "m") == set(), "whose commit was not heard of"
+    return kept
+
+
+def pause(connection: Connection) -> float:
+    """Hours until the next recheck."""
+    (hours,) = connection.execute("SELECT extract(epoch FROM recheck_at - now())::float8 / 3600 FROM fetch_headers")
+    return float(hours[0])
+
+
+def pass_by(connection: Connection, hours: float) -> None:
+    connection.execute(
+        """UPDATE fetch_headers SET checked_at = checked_at - %(hours)s * interval '1 hour',
+               failing_since = failing_since - %(hours)s * interval '1 hour',
+               recheck_at = recheck_at - %(hours)s * interval '1 hour'""",
+        {"hours": hours},
+    )
+
+
+@pytest.mark.parametrize("outcome", ["rejected", "failed"])
+def test_a_recheck_that_finds_no_picture_leaves_it_and_is_tried_again_after_growing_pauses(
+    ledger: Ledger, outcome: str
+) -> None:
+    with ledger.connect() as connection:
+        key = available(connection, "http://a/1", etag='"1"')
+        pauses = []
+        for _ in range(10):
+            assert fail_recheck(connection, key, outcome) == {key}
+            assert contents(connection) == [("available", SHA)]
+            assert partners_to_recheck(connection, {PARTNER: 0.0}) == set()
+            assert queue_due_rechecks(connection, PARTNER, 0.0) == 0, "it rests"
+            pauses.append(pause(connection))
+        pass_by(connection, pauses[-1])
+        assert partners_to_recheck(connection, {}) == {PARTNER}, "without days of its own too"
+        assert queue_due_rechecks(connection, PARTNER, None) == 1
+        assert [q.etag for q in whole_queue(connection, PARTNER)] == ['"1"'], "not that of the page that came instead"
+    assert all(2**n < hours <= 2**n + 1 for n, hours in enumerate(pauses[:7]))
+    assert 7 * 24 - 1 < pauses[-1] <= 7 * 24
+
+
+def test_a_picture_that_comes_back_is_as_if_it_had_never_been_away(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        key = available(connection, "http://a/1")
+        for _ in range(3):
+            fail_recheck(connection, key)
+        queue_rechecks(connection, PARTNER)
+        record(connection, result(key, "unchanged", None))
+        fail_recheck(connection, key)
+        assert pause(connection) <= 2
+
+
+def test_a_picture_that_no_recheck_has_found_for_a_month_is_gone(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        key = available(connection, "http://a/1")
+        for _ in range(5):
+            assert fail_recheck(connection, key) == {key}, "many in a few hours are an outage"
+        pass_by(connection, 24 * 31)
+        assert fail_recheck(connection, key) == set()
+        assert contents(connection) == [("rejected", None)]
+
+
+def test_a_few_failed_rechecks_are_never_enough_however_long_ago_they_began(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        key = available(connection, "http://a/1")
+        for _ in range(4):
+            pass_by(connection, 24 * 31)
+            assert fail_recheck(connection, key) == {key}
+        pass_by(connection, 24 * 31)
+        assert fail_recheck(connection, key) == set()
+
+
 def test_rechecks_are_due_some_days_after_the_last_look(ledger: Ledger) -> None:
     with ledger.connect() as connection:
         key = available(connection, "http://a/1")
@@ -140,10 +216,19 @@ def test_rechecks_are_due_some_days_after_the_last_look(ledger: Ledger) -> None:
         connection.execute("UPDATE fetch_headers SET checked_at = now() - interval '25 hours'")
         assert partners_to_recheck(connection, {PARTNER: 1.0}) == {PARTNER}
         assert partners_to_recheck(connection, {PARTNER: 2.0}) == set()
-        assert queue_rechecks(connection, PARTNER, 2.0) == 0
-        assert queue_rechecks(connection, PARTNER, 1.0) == 1
+        assert queue_due_rechecks(connection, PARTNER, None) == 0
+        assert queue_due_rechecks(connection, PARTNER, 2.0) == 0
+        assert queue_due_rechecks(connection, PARTNER, 1.0) == 1
         record(connection, result(key, "unchanged", None))
         assert partners_to_recheck(connection, {PARTNER: 1.0}) == set()
+
+
+def test_what_is_due_soon_is_rechecked_along_with_what_is_due(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        available(connection, "http://a/1")
+        connection.execute("UPDATE fetch_headers SET checked_at = now() - interval '22 hours'")
+        assert partners_to_recheck(connection, {PARTNER: 1.0}) == set(), "no reason for a run"
+        assert queue_due_rechecks(connection, PARTNER, 1.0) == 1
 
 
 def test_only_pictures_that_are_available_are_ever_rechecked(ledger: Ledger) -> None:
