@@ -17,7 +17,7 @@ from image_assets.image_groups.aligned_loops.warps import (
     Floats,
     Frame,
     Warp,
-    bilinear,
+    lattice,
     lay_frame,
     lay_window,
     shared_part,
@@ -75,17 +75,24 @@ def list_candidates(
 
 @compiled
 def rough_agreement(a: Floats, b: Floats, frame_a: Frame, frame_b: Frame, warp: Warp) -> float:
-    """Correlation of the details of what both pictures show, before the alignment; -1 where that is too small."""
+    """Correlation of the details of what both pictures show, before the alignment; -1 where that is too small.
+
+    The warp has no shear yet.
+    """
     left, top, right, bottom = shared_part(warp, frame_a, frame_b)
     if right - left < SMALLEST or bottom - top < SMALLEST:
         return -1.0
+    xs, ys = np.empty(_NODES), np.empty(_NODES)
+    for node in range(_NODES):
+        xs[node] = left + (node + 0.5) * (right - left) / _NODES
+        ys[node] = top + (node + 0.5) * (bottom - top) / _NODES
+    mine, theirs = np.empty((_NODES, _NODES)), np.empty((_NODES, _NODES))
+    lattice(a, xs, ys, mine)
+    lattice(b, warp[0] + warp[1] * xs, warp[3] + warp[5] * ys, theirs)
     aa, bb, ab = 0.0, 0.0, 0.0
     for row in range(_NODES):
-        y = top + (row + 0.5) * (bottom - top) / _NODES
         for column in range(_NODES):
-            x = left + (column + 0.5) * (right - left) / _NODES
-            v = bilinear(a, x, y)
-            w = bilinear(b, warp[0] + warp[1] * x + warp[2] * y, warp[3] + warp[4] * x + warp[5] * y)
+            v, w = mine[row, column], theirs[row, column]
             aa += v * v
             bb += w * w
             ab += v * w
