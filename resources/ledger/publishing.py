@@ -11,12 +11,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from resources.ledger.connection import Connection
-from resources.ledger.shards import GROUP_DIGEST, HOTELS, PUBLISHED, Shard, frame_of, rows_of
+from resources.ledger.shards import GROUPED_IMAGES, PUBLISHED, RENDITIONS, Shard, frame_of, made_by, rows_of
 
 
 @dataclass(frozen=True)
 class PublishedPage:
-    """A page of a release's published galleries, in bytewise hotel order, as three tables (see the manifest)."""
+    """A page of a release's published galleries: hotels in bytewise order, and three tables, see the manifest.
+
+    The tables' rows are in no order.
+    """
 
     hotels: list[str]
     priorities: pd.DataFrame
@@ -25,7 +28,7 @@ class PublishedPage:
 
 
 def published_pages(
-    connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], hotels_a_page: int = 2000
+    connection: Connection, release: Shard, recipes: Sequence[tuple[str, str]], hotels_a_page: int = 500
 ) -> Iterator[PublishedPage]:
     """All galleries of a release, page by page. `release` is the shard that spans all buckets."""
     last = ""
@@ -42,12 +45,7 @@ def published_pages(
         ]
         if not hotels:
             return
-        parameters = {
-            **release.parameters,
-            "hotels": hotels,
-            "recipes": [name for name, _ in recipes],
-            "digests": [digest for _, digest in recipes],
-        }
+        parameters = {**release.parameters, "hotels": hotels, "wanted": made_by(recipes)}
         yield PublishedPage(
             hotels,
             frame_of(
@@ -57,32 +55,23 @@ def published_pages(
                         priority.url, priority.width, priority.height, priority.score, priority.part_resolution,
                         priority.part_sharpness, priority.part_exposure, priority.part_partner_position,
                         priority.part_partners, priority.part_trust
-                    {PUBLISHED} AND hotel.hotel_id = ANY(%(hotels)s)
-                    ORDER BY hotel_id, position""",
+                    {PUBLISHED} AND hotel.hotel_id = ANY(%(hotels)s)""",
                 parameters,
             ),
             frame_of(
                 connection,
-                f"""SELECT hotel_id, grouped.image_group_id, encode(image.sha256, 'hex') AS sha256,
-                        image.partner_id, image.accommodation_id, image.url
-                    FROM (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS}
-                          AND hotel_id = ANY(%(hotels)s)) AS hotel
-                    JOIN (SELECT * FROM release_images
-                          WHERE release_id = %(release)s AND hotel_id = ANY(%(hotels)s)) AS image USING (hotel_id)
-                    JOIN image_groups AS grouped USING (hotel_id, group_digest, sha256)
-                    ORDER BY hotel_id, image_group_id, partner_id, accommodation_id, url""",
+                f"""{GROUPED_IMAGES}
+                    SELECT hotel_id, image_group_id, encode(sha256, 'hex') AS sha256, partner_id, accommodation_id, url
+                    FROM image JOIN grouped USING (hotel_id, sha256)""",
                 parameters,
             ),
             frame_of(
                 connection,
-                f"""SELECT encode(rendition.sha256, 'hex') AS sha256, rendition.recipe, rendition.key,
-                        rendition.width, rendition.height, rendition.bytes, rendition.format
+                f"""SELECT encode(made.sha256, 'hex') AS sha256, made.recipe, made.key, made.width, made.height,
+                        made.bytes, made.format
                     FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}
                           AND hotel.hotel_id = ANY(%(hotels)s)) AS published
-                    JOIN renditions AS rendition USING (sha256)
-                    JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
-                        USING (recipe, recipe_digest)
-                    ORDER BY sha256, recipe""",
+                    CROSS JOIN LATERAL {RENDITIONS} AS made""",
                 parameters,
             ),
         )

@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import pandas as pd
 
 from resources.ledger.connection import Connection
-from resources.ledger.shards import GROUP_DIGEST, HOTELS, RANK_DIGEST, Shard, frame_of, rows_of, run_query
+from resources.ledger.shards import (
+    GROUP_DIGEST,
+    GROUPED_IMAGES,
+    HOTELS,
+    RANK_DIGEST,
+    Shard,
+    frame_of,
+    rows_of,
+    run_query,
+)
 
 
 def unranked_hotels(connection: Connection, shard: Shard) -> list[str]:
@@ -32,15 +41,11 @@ def candidates(connection: Connection, shard: Shard, hotels: Sequence[str], meth
     """One row a entry of `hotels` with its image group and features; `position` is NaN where none was given."""
     return frame_of(
         connection,
-        f"""SELECT hotel_id, image_group_id, encode(image.sha256, 'hex') AS sha256, partner_id, accommodation_id,
+        f"""{GROUPED_IMAGES}
+            SELECT hotel_id, image_group_id, encode(sha256, 'hex') AS sha256, partner_id, accommodation_id,
                 url, position::float8 AS position, width, height, sharpness, brightness, contrast, colourfulness
-            FROM (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS}
-                  AND hotel_id = ANY(%(hotels)s)) AS hotel
-            JOIN (SELECT * FROM release_images
-                  WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s) AS image
-                USING (hotel_id)
-            JOIN image_groups AS grouped USING (hotel_id, group_digest, sha256)
-            JOIN fingerprints AS f ON f.sha256 = image.sha256 AND f.method = %(method)s
+            FROM image JOIN grouped USING (hotel_id, sha256) JOIN fingerprints USING (sha256)
+            WHERE method = %(method)s
             ORDER BY hotel_id, partner_id, accommodation_id, url""",
         {**shard.parameters, "hotels": list(hotels), "method": method},
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from resources.ledger.connection import Connection
-from resources.ledger.shards import PUBLISHED, Shard, rows_of, run_query
+from resources.ledger.shards import PUBLISHED, RENDITIONS, Shard, made_by, rows_of, run_query
 
 
 def count_published_contents(connection: Connection, shard: Shard) -> int:
@@ -36,19 +36,25 @@ def unrendered_contents(
     rows = rows_of(
         connection,
         f"""SELECT encode(sha256, 'hex'), coalesce(image.bytes, 0), missing.recipes
-            FROM (SELECT sha256, array_agg(number::int - 1 ORDER BY number) AS recipes
-                  FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
-                  CROSS JOIN unnest(%(recipes)s::text[], %(digests)s::text[])
-                      WITH ORDINALITY AS wanted (recipe, recipe_digest, number)
-                  WHERE NOT EXISTS (SELECT FROM renditions AS done WHERE done.sha256 = published.sha256
-                          AND done.recipe = wanted.recipe AND done.recipe_digest = wanted.recipe_digest)
-                      AND NOT EXISTS (SELECT FROM rendition_failures AS failed
-                          WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s
-                              AND NOT failed.flawed)
-                  GROUP BY sha256) AS missing
-            LEFT JOIN raw_images AS image USING (sha256) ORDER BY sha256""",
+            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS number FROM renditions
+                WHERE sha256 = published.sha256 AND recipe || '/' || recipe_digest = ANY(%(wanted)s)) AS made
+            CROSS JOIN LATERAL (
+                SELECT array_agg(number::int - 1 ORDER BY number) AS recipes
+                FROM unnest(%(recipes)s::text[], %(digests)s::text[])
+                    WITH ORDINALITY AS wanted (recipe, recipe_digest, number)
+                WHERE NOT EXISTS (SELECT FROM renditions AS done WHERE done.sha256 = published.sha256
+                    AND done.recipe = wanted.recipe AND done.recipe_digest = wanted.recipe_digest)) AS missing
+            LEFT JOIN raw_images AS image USING (sha256)
+            WHERE made.number < cardinality(%(wanted)s::text[])
+                AND NOT EXISTS (SELECT FROM rendition_failures AS failed
+                    WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s
+                        AND NOT failed.flawed)
+            ORDER BY sha256""",
         {
             **shard.parameters,
+            "wanted": made_by(recipes),
             "recipes": [name for name, _ in recipes],
             "digests": [digest for _, digest in recipes],
             "recipes_digest": recipes_digest,
@@ -156,30 +162,47 @@ def recipe_sizes(
 
     `counterparts` names for some recipes another one of `recipes` to compare their files with.
     """
-    digests = dict(recipes)
-    rows = rows_of(
+    sizes = rows_of(
         connection,
         f"""SELECT made.recipe, count(*), sum(made.bytes), coalesce(sum(image.bytes), 0),
-                coalesce(sum(made.bytes) FILTER (WHERE other.bytes IS NOT NULL), 0), coalesce(sum(other.bytes), 0),
                 count(*) FILTER (WHERE made.too_large)
             FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
-            JOIN renditions AS made USING (sha256)
-            JOIN unnest(%(recipes)s::text[], %(digests)s::text[], %(others)s::text[], %(other_digests)s::text[])
-                WITH ORDINALITY AS wanted (recipe, recipe_digest, other_recipe, other_digest, number)
-                USING (recipe, recipe_digest)
             LEFT JOIN raw_images AS image USING (sha256)
-            LEFT JOIN renditions AS other ON other.sha256 = published.sha256 AND other.recipe = wanted.other_recipe
-                AND other.recipe_digest = wanted.other_digest
-            GROUP BY made.recipe, wanted.number ORDER BY wanted.number""",
+            CROSS JOIN LATERAL {RENDITIONS} AS made
+            GROUP BY made.recipe""",
+        {**shard.parameters, "wanted": made_by(recipes)},
+    )
+    compared = _compared_bytes(connection, shard, dict(recipes), counterparts) if counterparts else {}
+    found = {
+        recipe: RecipeSizes(recipe, number, int(size), int(originals), *compared.get(recipe, (0, 0)), too_large)
+        for recipe, number, size, originals, too_large in sizes
+    }
+    return [found[name] for name, _ in recipes if name in found]
+
+
+def _compared_bytes(
+    connection: Connection, shard: Shard, digests: Mapping[str, str], counterparts: Mapping[str, str]
+) -> dict[str, tuple[int, int]]:
+    """recipe -> the bytes of its renditions that have a counterpart, and the bytes of these."""
+    rows = rows_of(
+        connection,
+        f"""SELECT made.recipe, sum(made.bytes), sum(other.bytes)
+            FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
+            CROSS JOIN LATERAL {RENDITIONS} AS made
+            JOIN unnest(%(recipes)s::text[], %(others)s::text[], %(digests)s::text[])
+                AS pair (recipe, other, other_digest) USING (recipe)
+            JOIN renditions AS other ON other.sha256 = published.sha256 AND other.recipe = pair.other
+                AND other.recipe_digest = pair.other_digest
+            GROUP BY made.recipe""",
         {
             **shard.parameters,
-            "recipes": [name for name, _ in recipes],
-            "digests": [digest for _, digest in recipes],
-            "others": [counterparts.get(name) for name, _ in recipes],
-            "other_digests": [digests.get(counterparts.get(name, "")) for name, _ in recipes],
+            "wanted": made_by([(recipe, digests[recipe]) for recipe in counterparts]),
+            "recipes": list(counterparts),
+            "others": list(counterparts.values()),
+            "digests": [digests[other] for other in counterparts.values()],
         },
     )
-    return [RecipeSizes(row[0], *map(int, row[1:])) for row in rows]
+    return {recipe: (int(size), int(other)) for recipe, size, other in rows}
 
 
 class TooLarge(NamedTuple):
@@ -198,15 +221,16 @@ def renditions_too_large(
     """The shard's published renditions that exceed their recipe's (name, digest, max_bytes) by most, largest first."""
     rows = rows_of(
         connection,
-        f"""SELECT made.recipe, encode(sha256, 'hex'), made.bytes, wanted.max_bytes, made.quality
+        f"""SELECT made.recipe, encode(made.sha256, 'hex'), made.bytes, wanted.max_bytes, made.quality
             FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
-            JOIN renditions AS made USING (sha256)
+            CROSS JOIN LATERAL {RENDITIONS} AS made
             JOIN unnest(%(recipes)s::text[], %(digests)s::text[], %(limits)s::int[])
                 AS wanted (recipe, recipe_digest, max_bytes) USING (recipe, recipe_digest)
             WHERE made.too_large
-            ORDER BY made.bytes::float8 / wanted.max_bytes DESC, sha256, made.recipe LIMIT %(most)s""",
+            ORDER BY made.bytes::float8 / wanted.max_bytes DESC, made.sha256, made.recipe LIMIT %(most)s""",
         {
             **shard.parameters,
+            "wanted": made_by([(name, digest) for name, digest, _ in limits]),
             "recipes": [name for name, _, _ in limits],
             "digests": [digest for _, digest, _ in limits],
             "limits": [limit for _, _, limit in limits],
@@ -232,23 +256,19 @@ def published_renditions(
     while True:
         rows = rows_of(
             connection,
-            """SELECT sha256, array_agg(key ORDER BY key), array_agg(bytes ORDER BY key)
-               FROM (SELECT sha256 FROM published_contents WHERE sha256 > %(last)s
-                     ORDER BY sha256 LIMIT %(limit)s) AS published
-               LEFT JOIN (SELECT rendition.* FROM renditions AS rendition
-                   JOIN unnest(%(recipes)s::text[], %(digests)s::text[]) AS wanted (recipe, recipe_digest)
-                       USING (recipe, recipe_digest)) AS made USING (sha256)
-               GROUP BY sha256 ORDER BY sha256""",
-            {
-                "last": last,
-                "limit": contents_a_page,
-                "recipes": [name for name, _ in recipes],
-                "digests": [digest for _, digest in recipes],
-            },
+            f"""SELECT sha256, keys, sizes
+                FROM (SELECT sha256 FROM published_contents WHERE sha256 > %(last)s
+                      ORDER BY sha256 LIMIT %(limit)s) AS published
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(array_agg(key ORDER BY key), '{{}}') AS keys,
+                        coalesce(array_agg(bytes ORDER BY key), '{{}}') AS sizes
+                    FROM {RENDITIONS} AS made) AS made
+                ORDER BY sha256""",
+            {"last": last, "limit": contents_a_page, "wanted": made_by(recipes)},
         )
         if not rows:
             break
-        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True) if pair[0] is not None]
+        yield [pair for _, keys, sizes in rows for pair in zip(keys, sizes, strict=True)]
         last = rows[-1][0]
     connection.execute("DROP TABLE published_contents")
 

@@ -6,6 +6,7 @@ what the queries of all stages share. Does not belong here: any stage's own tabl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,10 +51,39 @@ HOTELS = """FROM release_hotels AS hotel
     WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s"""
 
 
+def has_digest(column: str, digest: str) -> str:
+    """Whether `column` is that digest of the hotel, for joins with the many rows that results have of a hotel.
+
+    Two inequalities, which an index serves as well. Of an equality PostgreSQL believes that it halves a hotel's rows as
+    often as there are digests: it plans for two rows where 100,000 come, and joins them by loops within loops.
+    """
+    return f"{column} >= {digest} AND {column} <= {digest}"
+
+
 PUBLISHED = f"""FROM release_hotels AS hotel
     JOIN priorities AS priority
-        ON priority.hotel_id = hotel.hotel_id AND priority.rank_digest = {RANK_DIGEST}
+        ON priority.hotel_id = hotel.hotel_id AND {has_digest("priority.rank_digest", RANK_DIGEST)}
     WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s"""
+
+# The catalogue entries of `hotels` (`image`) and the image groups of their contents (`grouped`), to be joined by hotel
+# and content. Each is found by itself first: no hotel's images are looked up for every one of its groups.
+GROUPED_IMAGES = f"""WITH image AS MATERIALIZED (
+        SELECT * FROM release_images WHERE release_id = %(release)s AND hotel_id = ANY(%(hotels)s)),
+    grouped AS MATERIALIZED (
+        SELECT known.hotel_id, known.sha256, known.image_group_id
+        FROM (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS} AND hotel_id = ANY(%(hotels)s)) AS hotel
+        JOIN image_groups AS known
+            ON known.hotel_id = hotel.hotel_id AND {has_digest("known.group_digest", "hotel.group_digest")})"""
+
+# The renditions of the content `published.sha256` by the recipes `made_by`: neighbours in the index. The fence keeps
+# PostgreSQL from reading the whole table instead, however many contents it expects.
+RENDITIONS = """(SELECT * FROM renditions
+    WHERE sha256 = published.sha256 AND recipe || '/' || recipe_digest = ANY(%(wanted)s) OFFSET 0)"""
+
+
+def made_by(recipes: Sequence[tuple[str, str]]) -> list[str]:
+    """The recipes (name, digest) as RENDITIONS wants them."""
+    return [f"{name}/{digest}" for name, digest in recipes]
 
 
 def count_hotels(connection: Connection, shard: Shard) -> int:

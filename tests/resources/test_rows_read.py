@@ -1,0 +1,132 @@
+"""What PostgreSQL reads for a query: as much as the query is about, however large the tables are.
+
+On a ledger of 200 hotels, filled as the benchmark `ledger_at_scale` fills it; the server counts the rows.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from benchmarks._scaled_ledger import accommodations, fill_catalogues, fill_galleries
+from image_assets.methods import Methods
+from image_assets.renditions import load_recipes
+from image_assets.shards import shard_of, whole_release
+from resources.environment import PROJECT
+from resources.ledger import Connection, Ledger, publishing, ranking, release_loading, releases, rendering
+from resources.ledger.schema import migrate
+
+HOTELS = 200
+RELEASE = "2026-W45"
+METHODS = Methods(load_recipes(PROJECT / "renditions.yaml"))
+RECIPES = METHODS.recipe_digests
+WHOLE = whole_release(RELEASE, METHODS)
+SHARD = shard_of(RELEASE, "05of16", METHODS)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_url: str) -> Iterator[Ledger]:
+    """The ledger with a loaded release and its galleries; tests leave it as it is."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    url = postgres_url.replace("/postgres?", f"/{name}?")
+    migrate(url)
+    ledger = Ledger(url)
+    with ledger.connect() as connection:
+        fill_catalogues(connection, HOTELS, METHODS)
+        releases.notice_release(connection, RELEASE, "k", "e", {})
+        release_loading.open_staging(connection, RELEASE)
+        release_loading.stage_accommodations(connection, RELEASE, accommodations(HOTELS))
+        release_loading.reject_repeated_accommodations(connection, RELEASE, "k")
+        release_loading.freeze_images(connection, RELEASE, METHODS.fingerprint)
+        release_loading.freeze_hotels(connection, RELEASE, "e")
+        fill_galleries(connection, RELEASE, METHODS)
+    yield ledger
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Rows that were read, by table; those of releases' partitions count for their parent."""
+
+    rows: dict[str, int]
+
+    def __getitem__(self, table: str) -> int:
+        return self.rows.get(table, 0)
+
+
+def rows_read(ledger: Ledger, ask: Callable[[Connection], object]) -> Read:
+    """What the server reads while `ask` works, in rows, by sequential scans and by indexes."""
+    before = _counted(ledger)
+    with ledger.connect() as connection:
+        ask(connection)
+        connection.execute("SELECT pg_stat_force_next_flush()")
+    return Read({table: read - before.get(table, 0) for table, read in _counted(ledger).items()})
+
+
+def _counted(ledger: Ledger) -> dict[str, int]:
+    with ledger.connect() as connection:
+        rows = connection.execute(
+            """SELECT coalesce(inhparent::regclass::text, relname), sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int8
+               FROM pg_stat_user_tables LEFT JOIN pg_inherits ON inhrelid = relid GROUP BY 1"""
+        )
+        return dict(rows.fetchall())
+
+
+def count(ledger: Ledger, table: str) -> int:
+    with ledger.connect() as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[arg-type, index]
+
+
+def test_the_pages_of_a_release_read_each_row_that_they_list_about_once(filled: Ledger) -> None:
+    listed = []
+
+    def all_pages(connection: Connection) -> None:
+        for page in publishing.published_pages(connection, WHOLE, RECIPES, hotels_a_page=20):
+            listed.append((len(page.priorities), len(page.members), len(page.renditions)))
+
+    read = rows_read(filled, all_pages)
+    assert len(listed) == HOTELS / 20
+    priorities, members, renditions = (sum(column) for column in zip(*listed, strict=True))
+    # Priorities are asked for twice: themselves, and for the contents whose renditions are listed.
+    assert read["priorities"] <= 2.2 * priorities
+    assert read["release_images"] <= 1.2 * members
+    assert read["image_groups"] <= 2.2 * members
+    assert read["renditions"] <= 1.2 * renditions
+
+
+def test_the_check_of_published_renditions_reads_each_once(filled: Ledger) -> None:
+    read = rows_read(filled, lambda c: list(rendering.published_renditions(c, WHOLE, RECIPES, contents_a_page=500)))
+    assert read["renditions"] <= 1.2 * count(filled, "renditions")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda connection: rendering.unrendered_contents(connection, SHARD, RECIPES, METHODS.rendering),
+        lambda connection: rendering.recipe_sizes(connection, SHARD, RECIPES, {}),
+        lambda connection: rendering.renditions_too_large(connection, SHARD, [(*RECIPES[0], 1)], 5),
+    ],
+    ids=["unrendered_contents", "recipe_sizes", "renditions_too_large"],
+)
+def test_a_shard_reads_its_own_renditions_only(filled: Ledger, ask: Callable[[Connection], object]) -> None:
+    read = rows_read(filled, ask)
+    assert read["renditions"] <= 1.5 * count(filled, "renditions") / 16
+
+
+def test_ranking_reads_no_image_of_a_hotel_for_each_of_its_others(filled: Ledger) -> None:
+    with filled.connect() as connection:
+        hotels = [row[0] for row in connection.execute("SELECT hotel_id FROM release_hotels WHERE bucket < 4096")]
+    shard = shard_of(RELEASE, "00of16", METHODS)
+    found = []
+    read = rows_read(filled, lambda c: found.extend([ranking.candidates(c, shard, hotels, METHODS.fingerprint)]))
+    assert len(hotels) > 5
+    assert len(found[0]) == 44 * len(hotels)
+    assert read["release_images"] <= 2 * len(found[0])
+    assert read["image_groups"] <= 2 * len(found[0])
