@@ -5,7 +5,7 @@ Rooms: `catalogue_diffs`, `raw_images`, `fingerprints`, `hotel_groups`, `image_g
 
 What all rooms share: `methods` (what results depend on) and `chosen_methods` (as the users' files say), `partitions`,
 `shards` and `partition_keys`, `stage_run` (what every asset does around its work), `outages`, `certification`.
-What looks at pixels: `shown_pixels`, `lanczos`, `pillow_limits`, `decoder_memory`; `compiling` is for loops over them.
+What looks at pixels: `shown_pixels`, `pillow_limits`, `decoder_memory`; `compiling` is for loops over them.
 
 What makes it run: `pending_work` says what is missing, `jobs` which assets run together; `cli` is the `image-assets`
 command, with `commands`, `corpus` and `garbage` behind it; `supervision` keeps Dagster's processes.

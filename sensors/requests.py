@@ -26,7 +26,7 @@ FAILURES_A_ROUND = 3
 _FIRST_REST_SECONDS = 15 * 60
 _LONGEST_REST_SECONDS = 6 * 3600
 
-ACTIVE = [
+UNFINISHED = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -62,9 +62,9 @@ class Attempts:
         return now >= self.last_failed_at + rest
 
 
-def active_runs(instance: DagsterInstance) -> list[DagsterRun]:
+def unfinished_runs(instance: DagsterInstance) -> list[DagsterRun]:
     """All runs that are queued or at work."""
-    return list(instance.get_runs(RunsFilter(statuses=ACTIVE)))
+    return list(instance.get_runs(RunsFilter(statuses=UNFINISHED)))
 
 
 def attempts(instance: DagsterInstance, work: Sequence[Work], supervisor: str) -> dict[str, Attempts]:
@@ -101,7 +101,7 @@ def _attempts(records: Sequence[RunRecord], supervisor: str) -> Attempts:
 
 def run_requests(instance: DagsterInstance, work: Sequence[Work]) -> list[dg.RunRequest]:
     """Requests for what is not at work already, at most REQUESTS_A_TICK, in the order given."""
-    busy = {(run.job_name, run.tags.get("dagster/partition")) for run in active_runs(instance)}
+    busy = {(run.job_name, run.tags.get("dagster/partition")) for run in unfinished_runs(instance)}
     free = [item for item in work if (item.job, item.partition_key) not in busy]
     supervisor = os.environ.get(SUPERVISOR_VARIABLE, "")
     known = attempts(instance, free, supervisor)

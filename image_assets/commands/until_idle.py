@@ -23,7 +23,7 @@ from resources.ledger.operations import Progress, progress
 from resources.ledger.overview import failed_images, refused_images
 from resources.ledger.releases import data_release, newest_loaded
 from resources.object_store import ObjectStore
-from sensors.requests import Attempts, active_runs, attempts
+from sensors.requests import Attempts, attempts, unfinished_runs
 
 _ASK_SECONDS = 1.0
 _PRINT_SECONDS = 5.0
@@ -62,7 +62,7 @@ def wait_until_idle(
     last_lines: list[str] = []
     while True:
         check_processes()
-        if active_runs(instance):
+        if unfinished_runs(instance):
             last_active = time.time()
         patient = time.time() - last_active < _PATIENCE_SECONDS
         verdict = _verdict(environment, store, ledger, instance, supervisor, patient)
@@ -94,7 +94,7 @@ def _verdict(
 ) -> Verdict | None:
     """None while something runs or can run. What no sensor asks for is waited for only while `patient`."""
     # Runs first: what a run leaves behind when it ends in between is then seen as pending.
-    if active_runs(instance):
+    if unfinished_runs(instance):
         return None
     # Read anew each time, as sensors and runs do: the users' files may change meanwhile.
     methods = read_methods(environment)

@@ -1,8 +1,8 @@
 """Fingerprinting: what we keep of a picture to recognise it, and the features by which it is ranked.
 
 `measuring` decodes a picture once and asks `hashing` (36 crop hashes), `luma` (the thumbnail) and `features`;
-`resampling` is the arithmetic beneath the hashes, and `blas` keeps it to one thread. Comparing two fingerprints belongs
-to `image_groups`, choosing the best picture to `priorities`.
+`resampling`, by the weights of `lanczos`, is the arithmetic beneath the hashes, and `blas` keeps it to one thread.
+Comparing two fingerprints belongs to `image_groups`, choosing the best picture to `priorities`.
 """
 
 from image_assets.fingerprints.features import Features

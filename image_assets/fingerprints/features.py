@@ -1,4 +1,4 @@
-"""What ranking needs to know of a picture: its size, sharpness, brightness, contrast and colourfulness.
+"""What ranking needs to know of a picture besides its size: sharpness, brightness, contrast and colourfulness.
 
 All sums are sums of whole numbers, so the same bytes give the same features on every machine.
 Does not belong here: what makes a feature good or bad (`priorities`).
@@ -24,7 +24,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class Features:
-    """width, height: pixels, upright.
+    """What a picture looks like, in four numbers, rounded to 6 digits.
 
     sharpness: variance of the 4-neighbour Laplacian of the luma, after the picture was scaled to a long side of 384
         pixels; 0 and up. Blurred pictures have little variance (Pech-Pacheco et al., "Diatom autofocusing in
@@ -34,28 +34,22 @@ class Features:
     contrast: standard deviation of the luma at that scale (root-mean-square contrast), 0 to 127.5.
     colourfulness: the measure M of Hasler and Suesstrunk, "Measuring colourfulness in natural images" (SPIE 5007,
         2003), from a grid of 128 x 128 pixels; 0 for grey pictures, above 100 for vivid ones.
-
-    All four are rounded to 6 digits.
     """
 
-    width: int
-    height: int
     sharpness: float
     brightness: float
     contrast: float
     colourfulness: float
 
 
-def extract_features(image: Image.Image, luma: Image.Image, size: tuple[int, int]) -> Features:
-    """The features of an upright picture of any mode that is (width, height) pixels as a whole.
+def extract_features(image: Image.Image, luma: Image.Image) -> Features:
+    """The features of an upright picture of any mode.
 
-    `luma` is the same picture in mode "L"; either may be smaller, of averaged pixels.
+    `luma` is the same picture in mode "L"; either may be smaller than the whole, of averaged pixels.
     """
     scaled = _scale_for_sharpness(luma)
     mean, variance = _mean_and_variance(scaled)
     return Features(
-        width=size[0],
-        height=size[1],
         sharpness=round(_mean_and_variance(_laplacian(scaled))[1], _DIGITS),
         brightness=round(mean, _DIGITS),
         contrast=round(math.sqrt(variance), _DIGITS),

@@ -43,7 +43,7 @@ def method_version(algorithm: str) -> str:
 
     Raises ValueError when `algorithm` is not one of ALGORITHMS.
     """
-    _require_known(algorithm)
+    require_known(algorithm)
     return f"{algorithm}-{_REVISION}"
 
 
@@ -62,7 +62,7 @@ def crop_hashes(image: Image.Image, algorithm: str = "dhash") -> NDArray[np.uint
     The image is taken as given: turn it upright first. Raises ValueError when `algorithm` is not one of ALGORITHMS,
     and what Pillow raises when the image cannot be decoded or converted.
     """
-    _require_known(algorithm)
+    require_known(algorithm)
     # The conversion looks at single pixels, so converting once and cropping then comes to the same.
     luma = image if image.mode == "L" else image.convert("L")
     size = _RESIZED_TO[algorithm]
@@ -90,7 +90,8 @@ def unpack_hashes(packed: bytes | memoryview) -> NDArray[np.uint64]:
     return np.frombuffer(packed, dtype=">u8").astype(np.uint64)
 
 
-def _require_known(algorithm: str) -> None:
+def require_known(algorithm: str) -> None:
+    """Raise ValueError unless `algorithm` is one of ALGORITHMS."""
     if algorithm not in _RESIZED_TO:
         raise ValueError(f"unknown hash algorithm {algorithm!r}, must be one of: {', '.join(ALGORITHMS)}")
 

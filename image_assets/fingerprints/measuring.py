@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_assets.fingerprints.features import Features, extract_features
-from image_assets.fingerprints.hashing import crop_hashes, method_version
+from image_assets.fingerprints.hashing import crop_hashes, require_known
 from image_assets.fingerprints.luma import LUMA_SIDE, luma_thumbnail
 from image_assets.shown_pixels import LYING, eight_bit, exif_orientation, laid_on_background, turned_upright
 
@@ -80,15 +80,15 @@ def fingerprint(data: bytes, algorithm: str = "dhash") -> Fingerprint:
 
     Raises UnreadableImage for bytes that are no picture, ValueError for an unknown algorithm.
     """
-    method_version(algorithm)
+    require_known(algorithm)
     return _fingerprint(_decode(data, colours=False), algorithm)
 
 
 def measure(data: bytes, algorithm: str = "dhash") -> Measurement:
     """The fingerprint and the features of an encoded picture from one decode; raises as `fingerprint` does."""
-    method_version(algorithm)
+    require_known(algorithm)
     decoded = _decode(data, colours=True)
-    return Measurement(_fingerprint(decoded, algorithm), extract_features(decoded.image, decoded.luma, decoded.size))
+    return Measurement(_fingerprint(decoded, algorithm), extract_features(decoded.image, decoded.luma))
 
 
 def _fingerprint(decoded: _Decoded, algorithm: str) -> Fingerprint:

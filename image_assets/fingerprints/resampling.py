@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_assets.fingerprints.blas import hold_blas_to_one_thread
-from image_assets.lanczos import PRECISION_BITS, lanczos_weights
+from image_assets.fingerprints.lanczos import PRECISION_BITS, lanczos_weights
 
 Span = tuple[int, int]
 

@@ -14,7 +14,7 @@ from image_assets.fingerprints.features import extract_features
 
 
 def features(image: Image.Image) -> Features:
-    return extract_features(image, image.convert("L"), image.size)
+    return extract_features(image, image.convert("L"))
 
 
 def test_blur_takes_sharpness_away_step_by_step(draw) -> None:
@@ -69,5 +69,4 @@ def test_a_grey_picture_has_no_colour_and_a_paler_one_less(draw) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (3, 5)])
 def test_the_smallest_and_thinnest_pictures_have_features(draw, size: tuple[int, int]) -> None:
     measured = features(draw(*size))
-    assert (measured.width, measured.height) == size
     assert all(math.isfinite(value) and value >= 0 for value in dataclasses.astuple(measured))

@@ -56,7 +56,7 @@ def test_exif_orientation_is_applied_first(draw, encode, orientation: int, forma
     expected = measure(encode(upright))
     assert packed(measured.fingerprint) == packed(expected.fingerprint)
     assert measured.features == expected.features
-    assert (measured.features.width, measured.features.height) == (301, 200)
+    assert (measured.fingerprint.width, measured.fingerprint.height) == (301, 200)
 
 
 @pytest.mark.parametrize("orientation", [0, 2, 6, 9, 77])
@@ -81,7 +81,6 @@ def test_a_large_picture_is_recognised_in_every_format(draw, encode, size: tuple
         bitmap = encode(file, "BMP")
     scaled, whole = measure(jpeg), measure(bitmap)
     assert (scaled.fingerprint.width, scaled.fingerprint.height) == size
-    assert (scaled.features.width, scaled.features.height) == size
     assert bits_apart(scaled.fingerprint, whole.fingerprint).mean() < 1
     assert np.abs(scaled.fingerprint.luma.astype(int) - whole.fingerprint.luma).max() <= 2
     assert scaled.features.sharpness == pytest.approx(whole.features.sharpness, rel=0.02)
@@ -115,7 +114,6 @@ def test_a_large_jpeg_is_turned_upright(draw, encode, orientation: int) -> None:
     expected = measure(encode(upright))
     assert bits_apart(measured.fingerprint, expected.fingerprint).mean() < 1
     assert (measured.fingerprint.width, measured.fingerprint.height) == (1040, 800)
-    assert (measured.features.width, measured.features.height) == (1040, 800)
 
 
 @pytest.mark.parametrize(
@@ -252,8 +250,8 @@ def test_many_threads_measure_as_one_does(draw, encode) -> None:
 @pytest.mark.parametrize(
     ("size", "digest", "features"),
     [
-        ((421, 300), "ca1b30fb375697f6", Features(421, 300, 435.58819, 118.031003, 54.98599, 143.168138)),
-        ((1030, 701), "ba48d2735efe4158", Features(1030, 701, 217.866106, 114.515148, 46.757316, 146.955272)),
+        ((421, 300), "ca1b30fb375697f6", Features(435.58819, 118.031003, 54.98599, 143.168138)),
+        ((1030, 701), "ba48d2735efe4158", Features(217.866106, 114.515148, 46.757316, 146.955272)),
     ],
 )
 def test_measurements_are_those_of_method_version_2(draw, encode, size, digest: str, features: Features) -> None:

@@ -13,7 +13,7 @@ from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobO
 from image_assets.pending_work import AFTER_DIFF, BUILD, INGEST, Work
 from image_assets.supervision import ORPHANED_TAG, STOPPED_TAG
 from image_assets.supervision.following import SUPERVISOR_VARIABLE
-from sensors.requests import ACTIVE, REQUESTS_A_TICK, Attempts, active_runs, attempts, run_requests
+from sensors.requests import REQUESTS_A_TICK, UNFINISHED, Attempts, attempts, run_requests, unfinished_runs
 
 HERE = "4711:123"
 WORK = Work(INGEST, "ünï", "d1", 10)
@@ -61,7 +61,7 @@ def test_requests_come_in_the_order_given_and_at_most_so_many_a_tick(instance: D
     assert requested(instance, *many) == [work.partition_key for work in many[:REQUESTS_A_TICK]]
 
 
-@pytest.mark.parametrize("status", ACTIVE)
+@pytest.mark.parametrize("status", UNFINISHED)
 def test_a_partition_that_is_queued_or_at_work_is_not_asked_for_again(
     instance: DagsterInstance, status: DagsterRunStatus
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_partition_that_is_queued_or_at_work_is_not_asked_for_again(
     assert requested(instance, WORK) == []
     assert requested(instance, Work(INGEST, "ünï", "d2", 1)) == [], "not for its next catalogue either"
     assert requested(instance, Work(BUILD, "ünï", "d1", 1)) == ["ünï"], "another job's partition may have that name"
-    assert len(active_runs(instance)) == 1
+    assert len(unfinished_runs(instance)) == 1
 
 
 def test_runs_at_work_leave_the_places_of_a_tick_to_others(instance: DagsterInstance) -> None:

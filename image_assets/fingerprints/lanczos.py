@@ -1,6 +1,6 @@
 """The weights of Pillow's Lanczos resize of 8-bit pictures, as its `Resample.c` has them.
 
-Belongs here: the weights alone, for all who compute what Pillow computes in fewer steps. Does not belong here: pixels.
+Belongs here: the weights alone. Does not belong here: pixels (`resampling`).
 """
 
 from __future__ import annotations
