@@ -204,13 +204,13 @@ def fingerprint_some(world: World) -> int:
 
 def fingerprinted_of(world: World, partner_id: str, pages: int) -> int:
     """Record a fingerprint of noise for at most so many pages of a partner's queue."""
-    method, found = METHODS.fingerprint, 0
+    method, found, after = METHODS.fingerprint, 0, ""
     with world.ledger.connect() as connection:
         tombstones.keep_method(connection, method)
         images.requeue_for_method(connection, partner_id, method)
         images.count_queued_fingerprints(connection, partner_id)
-        while pages and (page := images.queued_fingerprints(connection, partner_id, method, 256)):
-            pages -= 1
+        while pages and (page := images.queued_fingerprints(connection, partner_id, method, 256, after)):
+            pages, after = pages - 1, page[-1]
             rows = [
                 FingerprintRow(sha256, 1024, 768, 500, 120, 60, 40, os.urandom(288), os.urandom(1600))
                 for sha256 in page

@@ -73,7 +73,9 @@ def fingerprints(
         tombstones.keep_method(run.connection, methods.fingerprint)
         images.requeue_for_method(run.connection, partner_id, methods.fingerprint)
         run.expect(images.count_queued_fingerprints(run.connection, partner_id))
-        while page := images.queued_fingerprints(run.connection, partner_id, methods.fingerprint, _PAGE):
+        after = ""
+        while page := images.queued_fingerprints(run.connection, partner_id, methods.fingerprint, _PAGE, after):
+            after = page[-1]
             measured = list(pool.map(partial(_measure, store, methods.algorithm), page))
             rows: Sequence[FingerprintRow] = [row for row in measured if isinstance(row, FingerprintRow)]
             failures = [

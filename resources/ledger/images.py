@@ -84,18 +84,27 @@ def forget_contents(connection: Connection, sha256s: Sequence[str]) -> None:
         )
 
 
-def queued_fingerprints(connection: Connection, partner_id: str, method: str, limit: int) -> list[str]:
-    """A page of contents (hex) to fingerprint. Those another partner's run has done meanwhile leave the queue."""
-    connection.execute(
-        """DELETE FROM fingerprint_queue AS queued USING fingerprints AS done
-           WHERE queued.partner_id = %s AND done.sha256 = queued.sha256 AND done.method = %s""",
-        [partner_id, method],
-    )
-    rows = connection.execute(
-        "SELECT encode(sha256, 'hex') FROM fingerprint_queue WHERE partner_id = %s ORDER BY sha256 LIMIT %s",
-        [partner_id, limit],
-    )
-    return [row[0] for row in rows]
+def queued_fingerprints(connection: Connection, partner_id: str, method: str, limit: int, after: str = "") -> list[str]:
+    """A page of contents (hex) to fingerprint, in order, behind `after`. Empty when there are no more.
+
+    Those that another partner's run has done meanwhile leave the queue, page by page: the queue is never read whole.
+    """
+    while True:
+        rows = connection.execute(
+            """SELECT encode(sha256, 'hex'), EXISTS (
+                   SELECT FROM fingerprints AS known WHERE known.sha256 = queued.sha256 AND known.method = %s)
+               FROM (SELECT sha256 FROM fingerprint_queue WHERE partner_id = %s AND sha256 > decode(%s, 'hex')
+                     ORDER BY sha256 LIMIT %s) AS queued""",
+            [method, partner_id, after, limit],
+        ).fetchall()
+        done = [bytes.fromhex(sha256) for sha256, known in rows if known]
+        if done:
+            connection.execute(
+                "DELETE FROM fingerprint_queue WHERE partner_id = %s AND sha256 = ANY(%s)", [partner_id, done]
+            )
+        if len(done) < len(rows) or not rows:
+            return [sha256 for sha256, known in rows if not known]
+        after = rows[-1][0]
 
 
 def count_queued_fingerprints(connection: Connection, partner_id: str) -> int:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from resources.ledger.connection import Connection
 
+# Who has most to do comes first; on the first day, when everything is queued, no tick counts 35 million rows for that.
+MOST_COUNTED = 2_000
+
 
 @dataclass(frozen=True)
 class PartnerState:
-    """What is applied for a partner, what came of its last catalogue versions, and its queues' lengths."""
+    """What is applied for a partner, and how much waits in its queues, counted up to MOST_COUNTED each."""
 
     version: str | None
     etag: str | None
@@ -33,14 +36,15 @@ class CatalogueOutcome:
 
 def partner_states(connection: Connection) -> dict[str, PartnerState]:
     """All partners the ledger knows."""
+    # Counted in the order of the index, or PostgreSQL scans a queue to find nothing of a partner.
     rows = connection.execute(
         """SELECT partner_id, version, etag, screening, fingerprint_method,
-                  coalesce(fetches.waiting, 0), coalesce(contents.waiting, 0)
-           FROM partner_catalogues
-           LEFT JOIN (SELECT partner_id, count(*) AS waiting FROM fetch_queue GROUP BY partner_id) AS fetches
-               USING (partner_id)
-           LEFT JOIN (SELECT partner_id, count(*) AS waiting FROM fingerprint_queue GROUP BY partner_id) AS contents
-               USING (partner_id)"""
+                  (SELECT count(*) FROM (SELECT FROM fetch_queue AS queued
+                      WHERE queued.partner_id = known.partner_id ORDER BY fetch_key LIMIT %(most)s) AS fetches),
+                  (SELECT count(*) FROM (SELECT FROM fingerprint_queue AS queued
+                      WHERE queued.partner_id = known.partner_id ORDER BY sha256 LIMIT %(most)s) AS contents)
+           FROM partner_catalogues AS known""",
+        {"most": MOST_COUNTED},
     )
     return {row[0]: PartnerState(*row[1:]) for row in rows}
 

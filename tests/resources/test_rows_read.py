@@ -17,7 +17,8 @@ from image_assets.methods import Methods
 from image_assets.renditions import load_recipes
 from image_assets.shards import shard_of, whole_release
 from resources.environment import PROJECT
-from resources.ledger import Connection, Ledger, publishing, ranking, release_loading, releases, rendering
+from resources.ledger import Connection, Ledger, images, publishing, ranking, release_loading, releases, rendering
+from resources.ledger.pending import MOST_COUNTED, PartnerState, partner_states
 from resources.ledger.schema import migrate
 
 HOTELS = 200
@@ -130,3 +131,44 @@ def test_ranking_reads_no_image_of_a_hotel_for_each_of_its_others(filled: Ledger
     assert len(found[0]) == 44 * len(hotels)
     assert read["release_images"] <= 2 * len(found[0])
     assert read["image_groups"] <= 2 * len(found[0])
+
+
+@pytest.fixture
+def queued(filled: Ledger) -> Iterator[Ledger]:
+    """As on the first day: everything is queued."""
+    with filled.connect() as connection:
+        connection.execute(
+            """INSERT INTO fetch_queue (partner_id, fetch_key, url)
+               SELECT 'partner-03', md5(number::text)::uuid, 'https://host/' || number
+               FROM generate_series(1, 30000) AS number"""
+        )
+        connection.execute(
+            """INSERT INTO fingerprint_queue
+               SELECT 'partner-03', sha256(number::text::bytea) FROM generate_series(1, 30000) AS number"""
+        )
+        connection.execute("VACUUM ANALYZE fetch_queue, fingerprint_queue")
+        yield filled
+        connection.execute("TRUNCATE fetch_queue, fingerprint_queue")
+
+
+def test_a_tick_reads_no_queue_to_its_end(queued: Ledger) -> None:
+    found: list[PartnerState] = []
+    read = rows_read(queued, lambda c: found.append(partner_states(c)["partner-03"]))
+    assert (found[0].queued_fetches, found[0].queued_fingerprints) == (MOST_COUNTED, MOST_COUNTED)
+    assert read["fetch_queue"] <= 2 * MOST_COUNTED
+    assert read["fingerprint_queue"] <= 2 * MOST_COUNTED
+
+
+def test_a_page_of_contents_to_fingerprint_is_all_that_is_read_of_the_queue(queued: Ledger) -> None:
+    pages: list[list[str]] = []
+
+    def three_pages(connection: Connection) -> None:
+        after = ""
+        for _ in range(3):
+            pages.append(images.queued_fingerprints(connection, "partner-03", METHODS.fingerprint, 100, after))
+            after = pages[-1][-1]
+
+    read = rows_read(queued, three_pages)
+    assert [sha256 for page in pages for sha256 in page] == sorted({sha256 for page in pages for sha256 in page})
+    assert read["fingerprint_queue"] <= 2 * 300
+    assert read["fingerprints"] <= 300
