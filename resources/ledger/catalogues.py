@@ -6,7 +6,7 @@ Does not belong here: reading catalogue files, or the decision to apply.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -153,7 +153,8 @@ def diff(connection: Connection, partner_id: str) -> DiffCounts:
 def apply(connection: Connection, catalogue: CatalogueVersion, counts: DiffCounts) -> None:
     """Make the staged catalogue the applied one and queue what it needs fetched, in one transaction.
 
-    Results of pictures no longer offered go; failed ones get one more round. The staging goes too.
+    Results of pictures no longer offered go; failed ones get one more round. The staging goes too. Entries that are as
+    they were are not written, nor locked, which would be as much.
     """
     partner_id = catalogue.partner_id
     with connection.transaction():
@@ -170,19 +171,23 @@ def apply(connection: Connection, catalogue: CatalogueVersion, counts: DiffCount
         _execute(
             connection,
             partner_id,
-            """INSERT INTO catalogue_entries AS known (partner_id, accommodation_id, url_key, fetch_key, url,
+            """INSERT INTO catalogue_entries (partner_id, accommodation_id, url_key, fetch_key, url,
                    position, caption, category, version, width, height)
-               SELECT %s, accommodation_id, url_key, fetch_key, url,
+               SELECT %(partner)s, accommodation_id, url_key, fetch_key, url,
                    position, caption, category, version, width, height
-               FROM {keyed}
+               FROM {keyed} AS staged
+               WHERE NOT EXISTS (
+                   SELECT FROM catalogue_entries AS known
+                   WHERE known.partner_id = %(partner)s AND known.accommodation_id = staged.accommodation_id
+                       AND known.url_key = staged.url_key
+                       AND (known.fetch_key, known.position, known.caption, known.category, known.width, known.height)
+                           IS NOT DISTINCT FROM (staged.fetch_key, staged.position, staged.caption, staged.category,
+                               staged.width, staged.height))
                ON CONFLICT (partner_id, accommodation_id, url_key) DO UPDATE SET
                    fetch_key = excluded.fetch_key, position = excluded.position, caption = excluded.caption,
                    category = excluded.category, version = excluded.version,
-                   width = excluded.width, height = excluded.height
-               WHERE (known.fetch_key, known.position, known.caption, known.category, known.width, known.height)
-                   IS DISTINCT FROM (excluded.fetch_key, excluded.position, excluded.caption,
-                       excluded.category, excluded.width, excluded.height)""",
-            [partner_id],
+                   width = excluded.width, height = excluded.height""",
+            {"partner": partner_id},
         )
         for table in ("fetch_results", "fetch_headers", "fetch_queue"):
             connection.execute(
@@ -311,7 +316,12 @@ def _staged_name(partner_id: str) -> str:
     return "staged_" + hashlib.md5(partner_id.encode()).hexdigest()
 
 
-def _execute(connection: Connection, partner_id: str, statement: LiteralString, parameters: Sequence[Any] = ()) -> Any:
+def _execute(
+    connection: Connection,
+    partner_id: str,
+    statement: LiteralString,
+    parameters: Sequence[Any] | Mapping[str, Any] = (),
+) -> Any:
     staged = _staged_name(partner_id)
     return connection.execute(
         sql.SQL(statement).format(staged=sql.Identifier(staged), keyed=sql.Identifier(f"{staged}_keyed")),

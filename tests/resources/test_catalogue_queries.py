@@ -35,6 +35,12 @@ def queued(connection: Connection) -> list[str]:
     return sorted(fetch.url for fetch in whole_queue(connection, "ünï"))
 
 
+def row_versions(connection: Connection) -> dict[str, tuple[str, str, str]]:
+    """url -> where its row lies, by which transaction it was written, and by which it was locked."""
+    rows = connection.execute("SELECT url, ctid::text, xmin::text, xmax::text FROM catalogue_entries").fetchall()
+    return {url: (place, written, locked) for url, place, written, locked in rows}
+
+
 def finish(connection: Connection, outcome: str) -> None:
     """Give every queued image of the partner the same outcome."""
     results = [
@@ -73,6 +79,15 @@ def test_only_new_and_updated_urls_are_queued_again(ledger: Ledger) -> None:
         finish(connection, "available")
         apply(connection, "w2", [("a", "u1", None), ("a", "u2", "2"), ("a", "u3", None)])
         assert queued(connection) == ["u2", "u3"]
+
+
+def test_entries_that_are_as_they_were_are_not_written(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        apply(connection, "w1", [("a", "u1", None), ("a", "u2", "1"), ("b", "u3", None)])
+        before = row_versions(connection)
+        apply(connection, "w2", [("a", "u1", None), ("a", "u2", "2"), ("b", "u3", None)])
+        after = row_versions(connection)
+    assert {url for url in after if after[url] != before[url]} == {"u2"}
 
 
 def test_a_failed_url_gets_one_more_round_with_the_next_version_and_a_rejected_one_does_not(ledger: Ledger) -> None:
