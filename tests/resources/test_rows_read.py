@@ -17,7 +17,18 @@ from image_assets.methods import Methods
 from image_assets.renditions import load_recipes
 from image_assets.shards import shard_of, whole_release
 from resources.environment import PROJECT
-from resources.ledger import Connection, Ledger, images, publishing, ranking, release_loading, releases, rendering
+from resources.ledger import (
+    Connection,
+    Ledger,
+    images,
+    overview,
+    publishing,
+    ranking,
+    release_loading,
+    releases,
+    rendering,
+    tombstones,
+)
 from resources.ledger.pending import MOST_COUNTED, PartnerState, partner_states
 from resources.ledger.schema import migrate
 
@@ -172,3 +183,29 @@ def test_a_page_of_contents_to_fingerprint_is_all_that_is_read_of_the_queue(queu
     assert [sha256 for page in pages for sha256 in page] == sorted({sha256 for page in pages for sha256 in page})
     assert read["fingerprint_queue"] <= 2 * 300
     assert read["fingerprints"] <= 300
+
+
+def test_images_that_failed_or_were_refused_are_found_among_all_others(filled: Ledger) -> None:
+    with filled.connect() as connection:
+        connection.execute(
+            """INSERT INTO fetch_results (partner_id, fetch_key, outcome, reason, attempts)
+               SELECT 'partner-03', md5('none' || number)::uuid, 'failed', 'timeout', 3
+               FROM generate_series(1, 7) AS number
+               UNION ALL SELECT 'partner-04', md5('small')::uuid, 'rejected', 'too_small', 1"""
+        )
+        connection.execute("VACUUM ANALYZE fetch_results")
+    failed: list[object] = []
+    read = rows_read(filled, lambda c: failed.extend([overview.failed_images(c), overview.refused_images(c)]))
+    assert failed == [{"partner-03": {"timeout": 7}}, {"too_small": 1}]
+    assert read["fetch_results"] <= 2 * 8
+
+
+def test_where_nothing_is_unused_no_hotel_is_looked_up_to_keep_it(filled: Ledger) -> None:
+    read = rows_read(filled, lambda c: tombstones.keep_hotels(c, WHOLE))
+    assert read["grouped_hotels"] + read["ranked_hotels"] == 0
+
+
+def test_a_lost_original_is_found_without_reading_all_that_was_fetched(filled: Ledger) -> None:
+    lost = ["00" * 32, "11" * 32]
+    read = rows_read(filled, lambda c: images.forget_contents(c, lost))
+    assert read["fetch_results"] + read["raw_images"] + read["catalogue_entries"] <= 2
