@@ -21,7 +21,7 @@ Does not belong here: how many hotels show a picture, and whether that is too ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,25 +79,30 @@ def lookalikes(classes: Iterable[tuple[Sequence[str], Lumas]]) -> dict[str, str]
         firsts = [sha256s[place] for place in places.tolist()]
         thumbnails = _described(lumas[places])
         free = thumbnails.recognisable & np.array([first not in look for first in firsts])
-        known = sorted({look[first] for first in firsts if first in look})
-        for number in known:
+        for number in sorted({look[first] for first in firsts if first in look}):
             members = _alike(centres[number], thumbnails, free)
             free[members] = False
             look |= {firsts[member]: number for member in members.tolist()}
-        for place in np.flatnonzero(free).tolist():
-            if not free[place]:  # by now
-                continue
-            near = _alike(thumbnails.one(place), thumbnails, free)
-            if len(near) > 1:
-                centre = thumbnails.one(_medoid(thumbnails.lumas, near))
-                members = _alike(centre, thumbnails, free)
-                free[members] = False
-                look |= {firsts[member]: len(centres) for member in members.tolist()}
-                centres.append(centre)
+        for centre, members in _new_looks(thumbnails, free):
+            look |= {firsts[member]: len(centres) for member in members.tolist()}
+            centres.append(centre)
     smallest: dict[str | int, str] = {}  # look, or the first of equal ones -> sha256
     for sha256, first in sorted(twin.items()):
         smallest.setdefault(look.get(first, first), sha256)
     return {sha256: smallest[look.get(first, first)] for sha256, first in twin.items()}
+
+
+def _new_looks(thumbnails: _Described, free: NDArray[np.bool_]) -> Iterator[tuple[_Described, NDArray[np.intp]]]:
+    """(centre, members) of each look that two or more of the free thumbnails have; its members are free no longer."""
+    for place in np.flatnonzero(free).tolist():
+        if not free[place]:  # a member of a look by now
+            continue
+        near = _alike(thumbnails.one(place), thumbnails, free)
+        if len(near) > 1:
+            centre = thumbnails.one(_medoid(thumbnails.lumas, near))
+            members = _alike(centre, thumbnails, free)
+            free[members] = False
+            yield centre, members
 
 
 def _described(lumas: Lumas) -> _Described:
