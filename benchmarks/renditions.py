@@ -279,7 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="JPEG photographs; without it those of the demo")
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 2, 12, 50])
-    parser.add_argument("--images", type=int, default=3, help="of each size; one from 12 megapixels up")
+    parser.add_argument("--images", type=int, default=3, help="of each size; one above 12 megapixels")
     parser.add_argument("--rounds", type=int, default=7, help="one from 12 megapixels up")
     arguments = parser.parse_args()
 
@@ -296,10 +296,10 @@ def main() -> None:
     }
     with ThreadPoolExecutor(1) as pool:
         for megapixels in arguments.megapixels:
-            large = megapixels >= 12
-            images = [mosaic(sources, megapixels, seed) for seed in range(1 if large else arguments.images)]
+            images = [mosaic(sources, megapixels, seed) for seed in range(1 if megapixels > 12 else arguments.images)]
             ours(images[0], recipes)
-            costs = pool.submit(measured, ways, images, recipes, 1 if large else arguments.rounds).result()
+            rounds = 1 if megapixels >= 12 else arguments.rounds
+            costs = pool.submit(measured, ways, images, recipes, rounds).result()
             plain = [replace(recipe, contrast=1.0) for recipe in recipes]
             around = {f"libvips {change:+d}": vips_at_quality(change) for change in AROUND}
             found = pool.submit(judgements, {**ways, **around}, images, plain).result()

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from PIL import features
 
 # The version of our own method: raise it when `render` makes other pixels or bytes from the same recipe.
-RENDERING_VERSION = 4
+RENDERING_VERSION = 5
 
 EXTENSIONS: Mapping[str, str] = MappingProxyType({"jpeg": "jpg", "webp": "webp", "avif": "avif"})
 """The formats, and how the keys of their files end."""
@@ -80,8 +80,6 @@ def recipe_digest(recipe: Recipe) -> str:
         "scaling": _SCALING_LIBRARY,
         "colours": features.version("littlecms2"),
         "codec": features.version(_CODECS[recipe.format]),
-        # It brings a libjpeg of its own, which encodes large JPEGs.
-        **({"large": version("simplejpeg")} if recipe.format == "jpeg" else {}),
     }
     return _short_digest(json.dumps(described, sort_keys=True))
 

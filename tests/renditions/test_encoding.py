@@ -6,8 +6,8 @@ import io
 from dataclasses import replace
 
 import pytest
-from PIL import ExifTags, Image, JpegImagePlugin
-from rendered_scenes import difference, encoded, opened, scene
+from PIL import Image, JpegImagePlugin
+from rendered_scenes import encoded, opened, scene
 
 from image_assets.renditions import Recipe, encoding, render
 from image_assets.renditions.attribution import Attribution
@@ -76,20 +76,3 @@ def test_more_effort_and_less_speed_change_the_file() -> None:
     webp, avif = replace(CARD, format="webp"), replace(CARD, format="avif", speed=10)
     assert made(webp).data != made(replace(webp, effort=6)).data
     assert made(avif).data != made(replace(avif, speed=7)).data
-
-
-def test_large_jpegs_come_from_another_encoder_and_say_the_same() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Copyright], exif[ExifTags.Base.Artist] = "(c) Jo", "Jo"
-    credit = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    credit += b'<rdf:Description xmlns:p="http://ns.adobe.com/photoshop/1.0/" p:Credit="Hotel"/></rdf:RDF></x:xmpmeta>'
-    data = encoded(scene(1201, 901), "JPEG", exif=exif, xmp=credit, quality=95)
-    for subsampling, code in (("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)):
-        recipe = Recipe("large", 1201, 901, subsampling=subsampling)
-        quick = opened(render(data, [recipe])["large"])
-        slow = opened(render(data, [replace(recipe, optimize=True)])["large"])
-        assert quick.tobytes() != slow.tobytes()
-        assert difference(quick, slow) < 1.5
-        assert dict(quick.getexif()) == dict(slow.getexif())
-        assert (quick.info["xmp"], quick.info["jfif"]) == (slow.info["xmp"], slow.info["jfif"])
-        assert JpegImagePlugin.get_sampling(quick) == code
