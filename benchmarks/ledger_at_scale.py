@@ -48,7 +48,7 @@ from image_assets.garbage import collect_garbage
 from image_assets.hotel_groups.asset import mark_placeholders
 from image_assets.image_groups import image_group_id
 from image_assets.image_groups.asset import batches
-from image_assets.image_release.manifest import write_manifest
+from image_assets.image_release.manifest import lost_hotels, write_manifest
 from image_assets.image_release.publishing import point_to, release_keys
 from image_assets.image_release.release_tables import Tally, published_batches
 from image_assets.image_release.summary import ReleaseSummary, summary_json
@@ -323,7 +323,7 @@ def rendered(content: Unrendered) -> Iterator[RenditionRow]:
 
 def publish(world: World) -> int:
     """Manifest and gates, without a look into the store. How many image groups are withheld."""
-    manifest = Path(world.folder) / "manifest.parquet"
+    manifest, before = Path(world.folder, "manifest.parquet"), Path(world.folder, "before.parquet")
     with world.ledger.connect() as connection:
         whole = whole_release(world.release_id, METHODS)
         tombstones.keep_hotels(connection, whole)
@@ -335,6 +335,8 @@ def publish(world: World) -> int:
             pass
         counts = grouping.group_counts(connection, whole)
         assert counts.hotels_with_images == facts.hotels == world.hotels
+        if before.exists():
+            assert lost_hotels(before, manifest) == (0, world.hotels)
         summary = ReleaseSummary(
             world.release_id,
             facts.digest,
@@ -344,6 +346,7 @@ def publish(world: World) -> int:
         digest = stage_digest(loaded_release(connection, world.release_id), METHODS, "image_release")
         published = Publication(world.release_id, digest, facts.digest, *release_keys(world.release_id, facts.digest))
         world.store.put_file(published.manifest_key, manifest)
+        manifest.rename(before)
         world.store.put(published.summary_key, summary_json(summary))
         point_to(world.store, published)
         releases.record_publication(connection, published)
