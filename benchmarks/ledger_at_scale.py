@@ -302,15 +302,14 @@ def render(world: World) -> int:
             shard = shard_of(world.release_id, key, METHODS)
             tombstones.keep_hotels(connection, shard)
             tombstones.keep_renditions(connection, shard, RECIPES)
-            todo = rendering.unrendered_contents(connection, shard, RECIPES, METHODS.rendering)
-            rendering.record_renditions(connection, [row for each in todo for row in rendered(each)], [], "")
+            todo = rendering.find_unrendered(connection, shard, RECIPES, METHODS.rendering)
+            for page in rendering.unrendered_pages(connection, 256):
+                rendering.record_renditions(connection, [row for each in page for row in rendered(each)], [], "")
             rendering.count_published_contents(connection, shard)
             rendering.rendition_failures(connection, shard, METHODS.rendering)
             rendering.recipe_sizes(connection, shard, RECIPES, {})
-            shards.record_shard(
-                connection, shard, "renditions", digest, shards.count_hotels(connection, shard), len(todo)
-            )
-            found += len(todo)
+            shards.record_shard(connection, shard, "renditions", digest, shards.count_hotels(connection, shard), todo)
+            found += todo
     return found
 
 

@@ -22,7 +22,7 @@ from image_assets.shards import loaded_release, partition_shard, require_stage, 
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
 from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
-from resources.ledger.rendering import TooLarge, Unrendered
+from resources.ledger.rendering import TooLarge
 from resources.object_store import ObjectStore
 
 RENDERABLE = "renderable"
@@ -106,9 +106,8 @@ def renditions(
         tombstones.keep_renditions(run.connection, shard, methods.recipe_digests)
         require_stage(run.connection, shard, release, methods, "priorities")
         digest = stage_digest(release, methods, "renditions")
-        todo = rendering.unrendered_contents(run.connection, shard, methods.recipe_digests, methods.rendering)
-        run.expect(len(todo))
-        wanted = _claimed(run.connection, todo, methods.recipes)
+        run.expect(rendering.find_unrendered(run.connection, shard, methods.recipe_digests, methods.rendering))
+        wanted = _claimed(run.connection, methods.recipes)
         with closing(made_of(wanted, store.get_original, store.put)) as results:
             while batch := list(islice(results, _IMAGES_A_BATCH)):
                 counts += _record(run.connection, batch, methods.rendering)
@@ -149,13 +148,10 @@ def renditions(
         )
 
 
-def _claimed(connection: Connection, todo: list[Unrendered], recipes: tuple[Recipe, ...]) -> Iterator[Wanted]:
-    """The work, whose objects are kept from `image-assets gc` before it is begun."""
-    for start in range(0, len(todo), _IMAGES_A_BATCH):
-        page = [
-            Wanted(sha256, size, [recipes[number] for number in numbers])
-            for sha256, size, numbers in todo[start : start + _IMAGES_A_BATCH]
-        ]
+def _claimed(connection: Connection, recipes: tuple[Recipe, ...]) -> Iterator[Wanted]:
+    """The work that was found, whose objects are kept from `image-assets gc` before it is begun."""
+    for found in rendering.unrendered_pages(connection, _IMAGES_A_BATCH):
+        page = [Wanted(sha256, size, [recipes[number] for number in numbers]) for sha256, size, numbers in found]
         keys = [rendition_key(recipe, content.sha256) for content in page for recipe in content.recipes]
         tombstones.claim(connection, keys)
         yield from page

@@ -26,16 +26,19 @@ class Unrendered(NamedTuple):
     recipes: list[int]
 
 
-def unrendered_contents(
+def find_unrendered(
     connection: Connection, shard: Shard, recipes: Sequence[tuple[str, str]], recipes_digest: str
-) -> list[Unrendered]:
-    """The shard's published contents that lack a rendition, in content order; `recipes` are (name, digest).
+) -> int:
+    """Find the shard's published contents that lack a rendition; how many. `recipes` are (name, digest).
 
-    Those that cannot be read are left out; those of which a rendition was flawed are tried again.
+    Those that cannot be read are left out; those of which a rendition was flawed are tried again. What is found waits
+    in the session for `unrendered_pages`.
     """
-    rows = rows_of(
+    connection.execute("DROP TABLE IF EXISTS pg_temp.unrendered_contents")
+    found = run_query(
         connection,
-        f"""SELECT encode(sha256, 'hex'), coalesce(image.bytes, 0), missing.recipes
+        f"""CREATE TEMP TABLE unrendered_contents AS
+            SELECT sha256, coalesce(image.bytes, 0) AS bytes, missing.recipes
             FROM (SELECT DISTINCT priority.sha256 {PUBLISHED}) AS published
             CROSS JOIN LATERAL (
                 SELECT count(*) AS number FROM renditions
@@ -50,8 +53,7 @@ def unrendered_contents(
             WHERE made.number < cardinality(%(wanted)s::text[])
                 AND NOT EXISTS (SELECT FROM rendition_failures AS failed
                     WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s
-                        AND NOT failed.flawed)
-            ORDER BY sha256""",
+                        AND NOT failed.flawed)""",
         {
             **shard.parameters,
             "wanted": made_by(recipes),
@@ -60,7 +62,20 @@ def unrendered_contents(
             "recipes_digest": recipes_digest,
         },
     )
-    return [Unrendered(*row) for row in rows]
+    connection.execute("CREATE INDEX ON unrendered_contents (sha256)")
+    connection.execute("ANALYZE unrendered_contents")
+    return int(found.rowcount)
+
+
+def unrendered_pages(connection: Connection, contents_a_page: int) -> Iterator[list[Unrendered]]:
+    """What `find_unrendered` found in this session, page by page in content order: a shard may hold millions."""
+    last = b""
+    while rows := connection.execute(
+        """SELECT sha256, bytes, recipes FROM unrendered_contents WHERE sha256 > %s ORDER BY sha256 LIMIT %s""",
+        [last, contents_a_page],
+    ).fetchall():
+        yield [Unrendered(sha256.hex(), size, recipes) for sha256, size, recipes in rows]
+        last = rows[-1][0]
 
 
 @dataclass(frozen=True)

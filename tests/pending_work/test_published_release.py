@@ -97,7 +97,7 @@ def test_another_number_of_shards_makes_shards_pending_but_nothing_is_to_be_comp
             assert grouping.ungrouped_hotels(connection, shard) == []
             assert ranking.unranked_hotels(connection, shard) == []
             recipes = published.methods.recipe_digests
-            assert rendering.unrendered_contents(connection, shard, recipes, published.methods.rendering) == []
+            assert rendering.find_unrendered(connection, shard, recipes, published.methods.rendering) == 0
 
 
 @pytest.mark.parametrize(

@@ -121,15 +121,27 @@ def test_the_check_of_published_renditions_reads_each_once(filled: Ledger) -> No
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda connection: rendering.unrendered_contents(connection, SHARD, RECIPES, METHODS.rendering),
+        lambda connection: rendering.find_unrendered(connection, SHARD, RECIPES, METHODS.rendering),
         lambda connection: rendering.recipe_sizes(connection, SHARD, RECIPES, {}),
         lambda connection: rendering.renditions_too_large(connection, SHARD, [(*RECIPES[0], 1)], 5),
     ],
-    ids=["unrendered_contents", "recipe_sizes", "renditions_too_large"],
+    ids=["find_unrendered", "recipe_sizes", "renditions_too_large"],
 )
 def test_a_shard_reads_its_own_renditions_only(filled: Ledger, ask: Callable[[Connection], object]) -> None:
     read = rows_read(filled, ask)
     assert read["renditions"] <= 1.5 * count(filled, "renditions") / 16
+
+
+def test_all_that_another_recipe_leaves_to_do_comes_page_by_page_once_and_in_order(filled: Ledger) -> None:
+    with filled.connect() as connection:
+        published = rendering.count_published_contents(connection, WHOLE)
+        found = rendering.find_unrendered(connection, WHOLE, [*RECIPES, ("another", "digest")], "")
+        pages = list(rendering.unrendered_pages(connection, 500))
+    contents = [content.sha256 for page in pages for content in page]
+    assert found == len(contents) == published
+    assert contents == sorted(set(contents))
+    assert {len(page) for page in pages[:-1]} == {500}
+    assert {tuple(content.recipes) for page in pages for content in page} == {(len(RECIPES),)}
 
 
 def test_ranking_reads_no_image_of_a_hotel_for_each_of_its_others(filled: Ledger) -> None:
