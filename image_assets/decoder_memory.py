@@ -32,6 +32,8 @@ _ANIMATED_WEBP_HELD_BYTES = 8.0  # the canvas and a frame that does not fill it
 _COEFFICIENT_BYTES = 2  # of a JPEG in several scans, for every sample of every component
 _WORKING_BYTES = 50_000_000  # whatever the size: canvases, encoders, the codecs' own
 
+_KEPT_BYTES = 20_000_000
+
 # libavif hands over all channels twice; what dav1d holds beside the planes is for each of its decoders.
 _AVIF_COPIES = 2
 _AVIF_PLANE_MARGIN = 1.03
@@ -47,7 +49,10 @@ def decode_scale(longest: int, needed: float = _SMALLEST_DECODE) -> int:
 
 
 def memory_needed(image: Image.Image, data: bytes, scale: int) -> int:
-    """Bytes that decoding an opened file `scale` times smaller, and rendering it, take at most beside the file."""
+    """Bytes that decoding an opened file `scale` times smaller, and rendering it, take at most beside the file.
+
+    Rendering it by the shipped recipes, or smaller ones.
+    """
     pixels = image.width * image.height
     smaller = 4 * pixels // scale**2
     if image.format in JPEG_FORMATS:
@@ -62,11 +67,20 @@ def memory_needed(image: Image.Image, data: bytes, scale: int) -> int:
     return int(held * pixels) + 2 * smaller + _WORKING_BYTES
 
 
+def memory_left(image: Image.Image, scale: int) -> int:
+    """Bytes that are left of it, while a rendition is made: the picture and its halvings, and what codecs keep."""
+    return int(_HELD_BYTES * 4 / 3 * image.width * image.height / scale**2) + _KEPT_BYTES
+
+
 def memory_refused(image: Image.Image, data: bytes) -> tuple[int, int] | None:
     """(bytes needed, bytes allowed) of an opened file whose decoder would hold too much for any rendition; or None."""
-    needed = memory_needed(image, data, decode_scale(max(image.size)))
-    allowed = max(MOST_BYTES, _MOST_BYTES_PER_PIXEL * image.width * image.height)
+    needed, allowed = memory_needed(image, data, decode_scale(max(image.size))), memory_allowed(image)
     return (needed, allowed) if needed > allowed else None
+
+
+def memory_allowed(image: Image.Image) -> int:
+    """Bytes that decoding and rendering an opened file may take beside the file."""
+    return max(MOST_BYTES, _MOST_BYTES_PER_PIXEL * image.width * image.height)
 
 
 def _coefficients(jpeg: Image.Image, data: bytes) -> int:

@@ -8,6 +8,7 @@ rendition's size (scaling).
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from image_assets.decoder_memory import (
     JPEG_FORMATS,
     LARGE_WEBP_PIXELS,
     decode_scale,
+    memory_allowed,
+    memory_left,
     memory_needed,
     memory_refused,
 )
@@ -36,19 +39,32 @@ _DECODE_MARGIN = 4 / 3
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
+SCALES = (1, 2, 4, 8)
+"""How many times smaller a file may be decoded."""
+
+
 class TooMuchMemory(Exception):
-    """A file whose decoder would hold more memory than one image may take."""
+    """Decoding a file, or making a rendition of it, would take more memory than one image may."""
+
+    def __init__(self, what: str, needed: int, allowed: int) -> None:
+        super().__init__(f"{what} needs {needed / 1e6:.0f} MB of memory, {allowed / 1e6:.0f} MB are allowed")
 
 
 @dataclass
 class Source:
-    """A file whose header was read. `stored` and `size` are (width, height) as in the file and as shown, upright."""
+    """A file whose header was read. `stored` and `size` are (width, height) as in the file and as shown, upright.
+
+    memory: for each of SCALES, the bytes that decoding it so many times smaller takes at most, beside the file itself,
+    and those left of it while renditions are made. memory_allowed: what all of it may take.
+    """
 
     data: bytes
     format: str | None
     orientation: int
     stored: Size
     size: Size
+    memory: Mapping[int, tuple[int, int]]
+    memory_allowed: int
     opened: Image.Image | None
 
     @property
@@ -78,11 +94,11 @@ def read_header(data: bytes) -> Source:
     """Open a file without decoding it. Raises TooMuchMemory, and what Pillow raises for bytes that are no image."""
     image = _opened(data)
     if refused := memory_refused(image, data):
-        needed, allowed = refused
-        raise TooMuchMemory(f"it needs {needed / 1e6:.0f} MB of memory, {allowed / 1e6:.0f} MB are allowed")
+        raise TooMuchMemory("it", *refused)
     orientation = exif_orientation(image)
     size = image.size[::-1] if orientation in LYING else image.size
-    return Source(data, image.format, orientation, image.size, size, image)
+    memory = {scale: (memory_needed(image, data, scale), memory_left(image, scale)) for scale in SCALES}
+    return Source(data, image.format, orientation, image.size, size, memory, memory_allowed(image), image)
 
 
 def decoding_scale(size: Size, part: Size, target: Size) -> int:
@@ -93,11 +109,6 @@ def decoding_scale(size: Size, part: Size, target: Size) -> int:
     longest = max(size)
     scaled_longest = longest * max(wanted / shown for wanted, shown in zip(target, part, strict=True))
     return decode_scale(longest, _DECODE_MARGIN * scaled_longest)
-
-
-def memory_to_decode(source: Source, scale: int) -> int:
-    """Bytes that decoding a file `scale` times smaller and rendering it take at most, beside the file itself."""
-    return memory_needed(source.opened or _opened(source.data), source.data, scale)
 
 
 def decode(source: Source, scale: int, background: Colour) -> Decoded:

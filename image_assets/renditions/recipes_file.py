@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
+from image_assets.renditions.recipe_memory import making_bytes
 from image_assets.renditions.recipes import EXTENSIONS, FORMAT_FIELDS, Recipe
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-_LONGEST_SIDES: Mapping[str, int] = {"jpeg": 65_500, "webp": 16_383, "avif": 65_536}  # that the formats can have
+_LONGEST_SIDES: Mapping[str, int] = {"jpeg": 65_500, "webp": 16_383, "avif": 32_768}  # that the codecs write and read
+_MOST_MEGABYTES = 350  # of a rendition, and there is the picture it is made from
 _REQUIRED = ("name", "width", "height")
 
 
@@ -53,9 +55,11 @@ def load_recipes(path: Path) -> tuple[Recipe, ...]:
         for name in dict.fromkeys(texts)
         if texts.count(name) > 1
     ]
+    recipes = () if problems else tuple(_recipe(entry) for entry in entries)
+    problems += [problem for recipe in recipes for problem in _memory_problems(recipe)]
     if problems:
         raise RecipesFileError("\n".join(f"{path}: {problem}" for problem in problems))
-    return tuple(_recipe(entry) for entry in entries)
+    return recipes
 
 
 def _recipe(entry: Mapping[str, Any]) -> Recipe:
@@ -80,6 +84,16 @@ def _problems_of(entry: object) -> list[str]:
         if field in entry and (complaint := check(entry[field]))
     ]
     return missing + unknown + wrong + ([] if wrong else _contradictions(entry))
+
+
+def _memory_problems(recipe: Recipe) -> list[str]:
+    """What is known to take too much memory of every picture; else it depends on the picture (rendering)."""
+    box = recipe.width, recipe.height
+    needed = making_bytes(recipe, (0, 0), box) // 1_000_000 if recipe.enlarge else 0
+    if needed <= _MOST_MEGABYTES:
+        return []
+    size = f"{box[0]} x {box[1]} pixels as {recipe.format}"
+    return [f"recipe {recipe.name!r}: enlarge: {size} take {needed:,} MB of memory, {_MOST_MEGABYTES} MB are allowed"]
 
 
 def _contradictions(entry: Mapping[Any, Any]) -> list[str]:

@@ -17,9 +17,18 @@ from typing import TypeVar
 from PIL import Image, ImageFilter, UnidentifiedImageError
 
 from image_assets.renditions.colour import Colour
-from image_assets.renditions.decoding import Decoded, Source, decode, decoding_scale, memory_to_decode, read_header
+from image_assets.renditions.decoding import (
+    SCALES,
+    Decoded,
+    Source,
+    TooMuchMemory,
+    decode,
+    decoding_scale,
+    read_header,
+)
 from image_assets.renditions.encoding import Rendition, encoded
 from image_assets.renditions.placing import Size, fitted_size, part_shown, placed
+from image_assets.renditions.recipe_memory import making_bytes
 from image_assets.renditions.recipes import Recipe
 from image_assets.renditions.scaling import WHOLE, Box, Halvings, scaled
 
@@ -52,7 +61,7 @@ def render(data: bytes, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
     renditions: dict[str, Rendition] = {}
     try:
         source = read_header(data)
-        for (scale, background), together in _grouped(recipes, lambda recipe: _decode_for(source, recipe)):
+        for (scale, background), together in _grouped(recipes, lambda recipe: _decode_for(source, recipe)[0]):
             renditions |= _rendered(source.size, decode(source, scale, background), together)
     except MemoryError:
         raise
@@ -66,17 +75,33 @@ def memory_to_render(data: bytes, recipes: Sequence[Recipe]) -> int:
     """Bytes that `render` takes at most beside the file and the renditions, by the file's header; 0 without one."""
     try:
         source = read_header(data)
-        scales = [_decode_for(source, recipe)[0] for recipe in recipes]
-        return memory_to_decode(source, min(scales)) if scales else 0
+        return max((_decode_for(source, recipe)[1] for recipe in recipes), default=0)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  rendering will tell what is wrong with the file
         return 0
 
 
-def _decode_for(source: Source, recipe: Recipe) -> tuple[int, Colour]:
+def _decode_for(source: Source, recipe: Recipe) -> tuple[tuple[int, Colour], int]:
+    """((how many times smaller the file is decoded for a recipe, the background), bytes that this and making it take).
+
+    Raises TooMuchMemory when no decode that has every pixel of the rendition keeps what is allowed.
+    """
     part, target = placed(*source.size, recipe)
-    return decoding_scale(source.size, part, target), recipe.background if source.may_be_transparent else (0, 0, 0)
+
+    def memory(scale: int) -> int:
+        shown = -(-part[0] // scale), -(-part[1] // scale)
+        decoding, left = source.memory[scale]
+        return max(decoding, left + making_bytes(recipe, shown, target))
+
+    best = decoding_scale(source.size, part, target)
+    smallest = min(part[0] / target[0], part[1] / target[1])
+    scales = [scale for scale in SCALES if scale == best or best < scale <= smallest]
+    # The best decode leaves some room, for sharpness; a large rendition is rather softer than none.
+    scale = next((scale for scale in scales if memory(scale) <= source.memory_allowed), None)
+    if scale is None:
+        raise TooMuchMemory(f"rendition {recipe.name}", memory(scales[-1]), source.memory_allowed)
+    return (scale, recipe.background if source.may_be_transparent else (0, 0, 0)), memory(scale)
 
 
 def _rendered(size: Size, decoded: Decoded, recipes: Sequence[Recipe]) -> dict[str, Rendition]:
@@ -128,4 +153,6 @@ def _reason(error: Exception) -> str:
         return "not an image in a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
+    if isinstance(error, TooMuchMemory):
+        return str(error)
     return f"cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from rendered_scenes import encoded
 
-from image_assets.renditions import Recipe, RecipesFileError, load_recipes
+from image_assets.renditions import Recipe, RecipesFileError, RenderingFailed, load_recipes, render
+from image_assets.renditions.checking import flaw_of
 
 
 @pytest.fixture
@@ -51,15 +55,15 @@ def test_everything_wrong_is_told_at_once_with_file_recipe_and_field(written: Ca
     assert all(line.startswith(f"{path}: ") for line in lines)
     for expected in (
         "unknown key 'recipies'",
-        "recipe 'card': width: must be a whole number from 1 to 65536, got 0",
-        "recipe 'card': height: must be a whole number from 1 to 65536, got '240'",
+        "recipe 'card': width: must be a whole number from 1 to 65500, got 0",
+        "recipe 'card': height: must be a whole number from 1 to 65500, got '240'",
         "recipe 'card': background: must be a colour like '#ffffff' (in quotes: YAML takes '#' for a comment), "
         "got 'white'",
         "recipe 'card': crop: must be one of centre, interesting, got 'left'",
         "recipe 'card': contrast: must be a number from 0.1 to 3, got nan",
         "recipe 'card': quality: must be a whole number from 1 to 95, got 96",
-        "recipe 'card': width: must be a whole number from 1 to 65536, got True",
-        "recipe 'card': height: must be a whole number from 1 to 65536, got 70000",
+        "recipe 'card': width: must be a whole number from 1 to 65500, got True",
+        "recipe 'card': height: must be a whole number from 1 to 65500, got 70000",
         "recipe 'card': colour: unknown field",
         "recipe 'card': format: must be one of jpeg, webp, avif, got 'gif'",
         "recipe 'card': max_bytes: must be a whole number from 1000 to 100000000, got 10",
@@ -70,7 +74,7 @@ def test_everything_wrong_is_told_at_once_with_file_recipe_and_field(written: Ca
         "recipe '../up': contrast: must be a number from 0.1 to 3, got 0",
         "recipe number 4: name: missing",
         "recipe number 4: height: missing",
-        "recipe number 4: width: must be a whole number from 1 to 65536, got 1.5",
+        "recipe number 4: width: must be a whole number from 1 to 65500, got 1.5",
         "recipe number 5: expected fields such as 'name' and 'width', got '75x75'",
     ):
         assert any(expected in line for line in lines), expected
@@ -109,10 +113,53 @@ def test_fields_that_contradict_each_other_are_told(
     assert str(error.value) == f"{path}: {complaint}"
 
 
-def test_a_size_that_the_format_cannot_have_is_told(written: Callable[[str], Path]) -> None:
-    path = written("recipes: [{name: r, width: 20000, height: 20, format: webp}]")
-    with pytest.raises(RecipesFileError, match="recipe 'r': width: webp has at most 16383 pixels, got 20000"):
+@pytest.mark.parametrize("field", ["width", "height"])
+@pytest.mark.parametrize(("format", "longest"), [("jpeg", 65_500), ("webp", 16_383), ("avif", 32_768)])
+def test_a_box_is_no_larger_than_what_the_codec_writes_and_reads(
+    written: Callable[[str], Path], format: str, longest: int, field: str
+) -> None:
+    def box(side: int) -> Path:
+        sides = f"width: {side}, height: 16" if field == "width" else f"width: 16, height: {side}"
+        return written(f"recipes: [{{name: r, {sides}, format: {format}}}]")
+
+    def works(side: int, recipe: Recipe) -> bool:
+        picture = Image.new("RGB", (side, 16) if field == "width" else (16, side))
+        try:
+            rendition = render(encoded(picture, compress_level=1), [replace(recipe, speed=10, effort=0)])["r"]
+        except RenderingFailed:
+            return False
+        return flaw_of(rendition, [recipe]) is None
+
+    (recipe,) = load_recipes(box(longest))
+    assert works(longest, recipe)
+    assert not works(longest + 1, replace(recipe, **{field: longest + 1}))
+    with pytest.raises(RecipesFileError) as error:
+        load_recipes(box(longest + 1))
+    assert str(error.value).endswith(
+        f"recipe 'r': {field}: {format} has at most {longest} pixels, got {longest + 1}"
+        if longest < 65_500
+        else f"recipe 'r': {field}: must be a whole number from 1 to 65500, got 65501"
+    )
+
+
+def test_an_enlarging_recipe_that_would_take_too_much_memory_of_every_picture_is_told(
+    written: Callable[[str], Path],
+) -> None:
+    path = written(
+        """
+        recipes:
+          - {name: good, width: 5000, height: 4000, enlarge: true}
+          - {name: any, width: 20000, height: 20000}
+          - {name: avif, width: 4000, height: 3000, enlarge: true, format: avif, subsampling: "4:4:4", contrast: 1.1}
+          - {name: jpeg, width: 10000, height: 8000, enlarge: true}
+        """
+    )
+    with pytest.raises(RecipesFileError) as error:
         load_recipes(path)
+    assert str(error.value).splitlines() == [
+        f"{path}: recipe 'avif': enlarge: 4000 x 3000 pixels as avif take 600 MB of memory, 350 MB are allowed",
+        f"{path}: recipe 'jpeg': enlarge: 10000 x 8000 pixels as jpeg take 560 MB of memory, 350 MB are allowed",
+    ]
 
 
 def test_every_field_is_read(written: Callable[[str], Path]) -> None:
