@@ -6,13 +6,23 @@ Does not belong here: which metadata a file keeps (attribution), pixels.
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFile
 
 from image_assets.renditions.attribution import Attribution, exif, xmp
 from image_assets.renditions.recipes import Recipe
+
+
+# With more effort than this libwebp holds what it is about to write, three times as much memory in all.
+_FRUGAL_EFFORT = 2
+_LARGE_WEBP_PIXELS = 4_000_000
+
+_ROOM = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,11 @@ class Rendition:
     format: str
     quality: int
     too_large: bool = False
+
+
+def webp_effort(recipe: Recipe, pixels: int) -> int:
+    """The effort that a WebP of so many pixels is encoded with: of large ones no more than memory allows."""
+    return min(recipe.effort, _FRUGAL_EFFORT) if pixels > _LARGE_WEBP_PIXELS else recipe.effort
 
 
 def encoded(image: Image.Image, recipe: Recipe, attribution: Attribution) -> Rendition:
@@ -59,12 +74,38 @@ def _encoded(image: Image.Image, recipe: Recipe, quality: int, attribution: Attr
     # JPEG declares sRGB in EXIF. Without a profile a WebP is sRGB (RFC 9649, section 2.7.1.5); AVIF says so by code
     # points in its header (nclx 1/13), which Pillow writes.
     metadata = {"exif": exif(attribution, declare_srgb=recipe.format == "jpeg"), "xmp": xmp(attribution)}
+    options = {"quality": quality, **_options(recipe, image.width * image.height), **metadata}
+    try:
+        return _saved(image, recipe.format, options)
+    except OSError:
+        if not (recipe.progressive or recipe.optimize):
+            raise
+    with _more_room(4 * image.width * image.height):
+        return _saved(image, recipe.format, options)
+
+
+def _saved(image: Image.Image, format: str, options: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, recipe.format.upper(), quality=quality, **_options(recipe), **metadata)
+    image.save(buffer, format.upper(), **options)
     return buffer.getvalue()
 
 
-def _options(recipe: Recipe) -> dict[str, Any]:
+@contextmanager
+def _more_room(size: int) -> Iterator[None]:
+    """Let Pillow hand out buffers of so many bytes.
+
+    A progressive or optimized JPEG goes into one buffer, for which Pillow takes a byte a pixel: grain takes more, and
+    fails. The number is that of all threads; larger buffers change nothing for the others.
+    """
+    with _ROOM:
+        before, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, size
+        try:
+            yield
+        finally:
+            ImageFile.MAXBLOCK = before
+
+
+def _options(recipe: Recipe, pixels: int) -> dict[str, Any]:
     match recipe.format:
         case "jpeg":
             return {
@@ -73,7 +114,7 @@ def _options(recipe: Recipe) -> dict[str, Any]:
                 "optimize": recipe.optimize,
             }
         case "webp":
-            return {"method": recipe.effort}
+            return {"method": webp_effort(recipe, pixels)}
         case "avif":
             # More threads and tiles would cut the picture otherwise, and the pool alone decides on parallelism.
             one_thread = {"codec": "aom", "max_threads": 1, "autotiling": False}

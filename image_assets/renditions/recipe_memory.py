@@ -6,6 +6,7 @@ Does not belong here: what decoding takes (decoder_memory), and what is done abo
 
 from __future__ import annotations
 
+from image_assets.renditions.encoding import webp_effort
 from image_assets.renditions.placing import Size
 from image_assets.renditions.recipes import Recipe
 
@@ -26,16 +27,16 @@ def making_bytes(recipe: Recipe, shown: Size, target: Size) -> int:
     resizing = _PICTURE_BYTES * width * min(shown[1], _MOST_ROWS * height) if scaled else 0
     # What is not scaled is copied for the contrast.
     pictures = scaled + (recipe.contrast != 1.0) * (1 if scaled else 2) + (recipe.sharpen > 0)
-    finishing = max(_encoder_bytes(recipe), _SHARPENING_BYTES * (recipe.sharpen > 0))
+    finishing = max(_encoder_bytes(recipe, width * height), _SHARPENING_BYTES * (recipe.sharpen > 0))
     return int(width * height * (_PICTURE_BYTES * pictures + finishing) + resizing)
 
 
-def _encoder_bytes(recipe: Recipe) -> float:
+def _encoder_bytes(recipe: Recipe, pixels: int) -> float:
     """Bytes a pixel that the encoder holds, the file among them."""
     if recipe.format == "avif":
         samples = _SAMPLES[recipe.subsampling]
         return 12 + 10 * samples if recipe.speed >= 6 else 29 + 11 * samples
     if recipe.format == "webp":
-        return 11 if recipe.effort < 3 else 29
+        return 11 if webp_effort(recipe, pixels) < 3 else 29
     # Whoever sends the coefficients more than once, or counts them first, holds all of them.
     return 3 + (2 * _SAMPLES[recipe.subsampling] if recipe.progressive or recipe.optimize else 0)

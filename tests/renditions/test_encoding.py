@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 from rendered_scenes import encoded, opened, scene
@@ -70,6 +71,21 @@ def test_progressive_and_optimized_jpegs_show_the_same_picture_in_fewer_bytes() 
         assert len(other.data) < len(plain.data)
         assert opened(other).tobytes() == opened(plain).tobytes()
         assert bool(opened(other).info.get("progressive")) == ("progressive" in change)
+
+
+@pytest.mark.parametrize("kind", ["progressive", "optimize"])
+def test_grain_that_takes_more_than_a_byte_a_pixel_is_encoded_all_the_same(kind: str) -> None:
+    grain = Image.fromarray(np.random.default_rng(1).integers(0, 256, (400, 600, 3), dtype=np.uint8))
+    recipe = replace(CARD, subsampling="4:4:4", quality=95)
+    plain, packed = (render(encoded(grain), [each])["card"] for each in (recipe, replace(recipe, **{kind: True})))
+    assert len(packed.data) > 2 * 600 * 400
+    assert opened(packed).tobytes() == opened(plain).tobytes()
+
+
+def test_a_large_webp_takes_no_more_effort_than_memory_allows() -> None:
+    large = encoded(scene(2400, 1800), compress_level=1)
+    most = Recipe("large", 2400, 1800, format="webp", effort=6)
+    assert render(large, [most]) == render(large, [replace(most, effort=2)])
 
 
 def test_more_effort_and_less_speed_change_the_file() -> None:

@@ -154,10 +154,11 @@ LARGE_RECIPES = {
     "enlarged little": ("width: 4800, height: 3600, enlarge: true, sharpen: 50", lambda: FILES["JPEG"]((4000, 3000))),
     "progressive": ("width: 4000, height: 4000, progressive: true", lambda: noise((4000, 3000))),
     "progressive 4:4:4": (
-        "width: 4000, height: 4000, progressive: true, subsampling: '4:4:4', quality: 90",
-        lambda: FILES["JPEG"]((4000, 3000)),
+        "width: 4000, height: 4000, progressive: true, subsampling: '4:4:4', quality: 95",
+        lambda: noise((4000, 3000)),
     ),
-    "WebP": ("width: 4000, height: 4000, format: webp, effort: 3, quality: 90", lambda: noise((2800, 2100))),
+    "WebP": ("width: 4000, height: 4000, format: webp, effort: 3, quality: 90", lambda: noise((2300, 1725))),
+    "large WebP": ("width: 4000, height: 4000, format: webp, effort: 6, quality: 95", lambda: noise((4000, 3000))),
     "AVIF": ("width: 4000, height: 4000, format: avif, speed: 10, quality: 90", lambda: noise((2800, 2100))),
 }
 
