@@ -7,6 +7,10 @@ safe on any bytes. The figures are the peaks that were measured (docs/renditions
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from PIL import Image
 
@@ -39,6 +43,11 @@ _AVIF_COPIES = 2
 _AVIF_PLANE_MARGIN = 1.03
 _AVIF_DECODER_BYTES = 20_500_000
 
+# OpenJPEG holds every sample of a tile as a number of 32 bits, and once more as it hands them over.
+_JPEG2000_SAMPLE_BYTES = 4
+_JPEG2000_MARGIN = 1.03
+_OTHER_DECODER_BYTES = 10_000_000
+
 _AV1_CONFIGURATION = re.compile(rb"av1C..(.)", re.DOTALL)
 _FAR = 65_536  # bytes from the start of an AVIF, within which its header describes its pictures
 
@@ -58,13 +67,12 @@ def memory_needed(image: Image.Image, data: bytes, scale: int) -> int:
     if image.format in JPEG_FORMATS:
         # The decoder is gone before its picture is converted or turned.
         return max(_coefficients(image, data) * _COEFFICIENT_BYTES, smaller) + smaller + _WORKING_BYTES
-    if image.format == "AVIF":
-        return max(_avif_decoding(image, data), int(_HELD_BYTES * pixels) + 2 * smaller + _WORKING_BYTES)
     held = _HELD_BYTES
     if image.format == "WEBP":
         large = _ANIMATED_WEBP_HELD_BYTES if getattr(image, "is_animated", False) else _LARGE_WEBP_HELD_BYTES
         held = large if pixels > LARGE_WEBP_PIXELS else _SMALL_WEBP_HELD_BYTES
-    return int(held * pixels) + 2 * smaller + _WORKING_BYTES
+    decoding = _DECODING[image.format](image, data) if image.format in _DECODING else 0
+    return max(decoding, int(held * pixels) + 2 * smaller + _WORKING_BYTES)
 
 
 def memory_left(image: Image.Image, scale: int) -> int:
@@ -119,3 +127,40 @@ def _plane_bytes(flags: int) -> float:
     deep, grey, halved_across, halved_down = flags & 0x40, flags & 0x10, flags & 0x08, flags & 0x04
     samples = 1 if grey else 1 + 2 / ((2 if halved_across else 1) * (2 if halved_down else 1))
     return samples * (2 if deep else 1)
+
+
+def _tiff_decoding(tiff: Image.Image, _: bytes) -> int:
+    """Bytes at the end of a TIFF's decode: the picture, the one that Pillow turns upright, and a strip or tile."""
+    tags: Mapping[int, Any] = getattr(tiff, "tag_v2", {})
+    width, height = (_number(tags.get(tag), side) for tag, side in zip((256, 257), tiff.size, strict=True))
+    across, down = _number(tags.get(322), width), _number(tags.get(323), _number(tags.get(278), height))
+    bits = tags.get(258, (8,))
+    sample_bits = sum(bits) if isinstance(bits, tuple) else bits
+    strip = 0 if tiff.info.get("compression") == "raw" else min(across, width) * min(down, height) * sample_bits // 8
+    pictures = 2 if tags.get(274, 1) != 1 else 1
+    return pictures * int(_HELD_BYTES) * tiff.width * tiff.height + strip + _OTHER_DECODER_BYTES
+
+
+def _number(value: object, otherwise: int) -> int:
+    """A tag that may be missing, or damaged."""
+    return value if isinstance(value, int) and value > 0 else otherwise
+
+
+def _jpeg2000_decoding(picture: Image.Image, data: bytes) -> int:
+    """Bytes at the end of the decode of a JPEG 2000: the picture, and a tile of it (ISO 15444-1, A.5.1)."""
+    pixels = picture.width * picture.height
+    size = data.find(b"\xff\x4f\xff\x51")
+    if size < 0 or size + 42 > len(data):
+        return 0
+    across, down = struct.unpack_from(">II", data, size + 24)
+    (components,) = struct.unpack_from(">H", data, size + 40)
+    bits = max((flags & 0x7F for flags in data[size + 42 : size + 42 + 3 * components : 3]), default=7) + 1
+    sample = _JPEG2000_SAMPLE_BYTES + (1 if bits <= 8 else 2 if bits <= 16 else 4)
+    tile = min(across, picture.width) * min(down, picture.height) * components * sample
+    held = 1 if picture.mode == "L" else 2 if picture.mode.startswith("I;16") else _HELD_BYTES
+    return int(held * pixels + _JPEG2000_MARGIN * tile) + _OTHER_DECODER_BYTES
+
+
+_DECODING: Mapping[str, Callable[[Image.Image, bytes], int]] = MappingProxyType(
+    {"AVIF": _avif_decoding, "TIFF": _tiff_decoding, "JPEG2000": _jpeg2000_decoding}
+)

@@ -17,6 +17,7 @@ Pixels = NDArray[np.uint8]
 
 
 _KEPT_BYTES = 16 << 20  # a picture of 4 megapixels
+_STRIP_ROWS = 256
 
 
 class Canvas(threading.local):
@@ -45,6 +46,9 @@ def pixels_of(image: Image.Image) -> Pixels:
     try:
         flat = pa.array(image).flatten().to_numpy(zero_copy_only=True)
     except ValueError:  # Pillow keeps images of more than 16 MB in several pieces
-        flat = np.frombuffer(image.tobytes("raw", "RGBX"), dtype=np.uint8)
+        flat = np.empty(4 * image.width * image.height, dtype=np.uint8)
+        for top in range(0, image.height, _STRIP_ROWS):
+            strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))).tobytes("raw", "RGBX")
+            flat[4 * image.width * top :][: len(strip)] = np.frombuffer(strip, dtype=np.uint8)
     pixels: Pixels = flat.reshape(image.height, image.width * 4)
     return pixels
