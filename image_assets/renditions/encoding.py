@@ -17,7 +17,6 @@ from PIL import Image, ImageFile
 from image_assets.renditions.attribution import Attribution, exif, xmp
 from image_assets.renditions.recipes import Recipe
 
-
 # With more effort than this libwebp holds what it is about to write, three times as much memory in all.
 _FRUGAL_EFFORT = 2
 _LARGE_WEBP_PIXELS = 4_000_000

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from PIL import features
 
 # The version of our own method: raise it when `render` makes other pixels or bytes from the same recipe.
-RENDERING_VERSION = 5
+RENDERING_VERSION = 6
 
 EXTENSIONS: Mapping[str, str] = MappingProxyType({"jpeg": "jpg", "webp": "webp", "avif": "avif"})
 """The formats, and how the keys of their files end."""

@@ -23,6 +23,9 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 # on which other sizes are made beside it. So much is needed for files no larger than libvips' at the same SSIM.
 _MARGIN = 1.7
 
+# What a resizer works in, rows as wide as the target, it keeps for ever: one that needs more is not kept.
+_KEPT_BYTES = 32 << 20
+
 _CANVAS = Canvas()
 
 
@@ -78,5 +81,6 @@ def _resized(halvings: Halvings, steps: int, part: Box, target: Size, *, halving
     options = ResizeOptions(ResizeAlg.convolution(FilterType.lanczos3))
     options.crop_box = box
     result = Image.new("RGB", target) if halving else _CANVAS.picture(target)[0]
-    halvings.resizer.resize_pil(image, result, options)
+    kept = 4 * target[0] * box.height <= _KEPT_BYTES
+    (halvings.resizer if kept else Resizer()).resize_pil(image, result, options)
     return result
