@@ -71,8 +71,8 @@ def memory_needed(image: Image.Image, data: bytes, scale: int) -> int:
     if image.format == "WEBP":
         large = _ANIMATED_WEBP_HELD_BYTES if getattr(image, "is_animated", False) else _LARGE_WEBP_HELD_BYTES
         held = large if pixels > LARGE_WEBP_PIXELS else _SMALL_WEBP_HELD_BYTES
-    decoding = _DECODING[image.format](image, data) if image.format in _DECODING else 0
-    return max(decoding, int(held * pixels) + 2 * smaller + _WORKING_BYTES)
+    decoding = _DECODING.get(image.format or "")
+    return max(decoding(image, data) if decoding else 0, int(held * pixels) + 2 * smaller + _WORKING_BYTES)
 
 
 def memory_left(image: Image.Image, scale: int) -> int:
