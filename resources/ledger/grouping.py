@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from resources.ledger.connection import Connection
-from resources.ledger.shards import GROUP_DIGEST, HOTELS, Shard, rows_of
+from resources.ledger.shards import GROUP_DIGEST, HOTELS, Shard, has_digest, rows_of
 
 BY_DECISION = "decision"
 """The rule of a link that people made."""
@@ -214,12 +214,15 @@ def ungrouped_images(connection: Connection, shard: Shard) -> int:
     return int(
         rows_of(
             connection,
-            f"""SELECT count(*) FROM release_images AS image
-                JOIN (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS}) AS hotel USING (hotel_id)
-                WHERE image.release_id = %(release)s AND image.bucket >= %(low)s AND image.bucket < %(high)s
-                    AND NOT image.placeholder AND NOT EXISTS (SELECT FROM image_groups AS grouped
-                        WHERE grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = hotel.group_digest
-                            AND grouped.sha256 = image.sha256)""",
+            f"""WITH grouped AS MATERIALIZED (
+                    SELECT known.hotel_id, known.sha256
+                    FROM (SELECT hotel_id, {GROUP_DIGEST} AS group_digest {HOTELS}) AS hotel
+                    JOIN image_groups AS known ON known.hotel_id = hotel.hotel_id
+                        AND {has_digest("known.group_digest", "hotel.group_digest")})
+                SELECT count(*) FROM release_images AS image
+                WHERE release_id = %(release)s AND bucket >= %(low)s AND bucket < %(high)s AND NOT placeholder
+                    AND NOT EXISTS (SELECT FROM grouped
+                        WHERE grouped.hotel_id = image.hotel_id AND grouped.sha256 = image.sha256)""",
             shard.parameters,
         )[0][0]
     )
