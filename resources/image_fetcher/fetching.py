@@ -85,6 +85,9 @@ def limits_of(settings: PartnerSettings) -> FetchLimits:
     """The limits with the partner's own counts, spans and sizes."""
     return FetchLimits(
         max_bytes=settings.max_bytes,
+        total_seconds=settings.total_seconds,
+        connect_seconds=settings.connect_seconds,
+        stall_seconds=settings.stall_seconds,
         attempts=settings.attempts,
         backoff_seconds=settings.backoff_seconds,
         host_patience_seconds=settings.host_patience_seconds,

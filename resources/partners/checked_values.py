@@ -42,9 +42,10 @@ def true_or_false(value: Any) -> bool:
 def number(least: float, most: float = math.inf, *, above: bool = False, whole: bool = False) -> Checker:
     """A checker for numbers from `least` (or above it) to `most`; YAML's true, .nan and .inf are none."""
     kind = "a whole number" if whole else "a number"
-    span = (
-        f"above {least:g}" if above else f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-    )
+    if above:
+        span = f"above {least:g}" if most == math.inf else f"above {least:g} and up to {most:g}"
+    else:
+        span = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
 
     def check(value: Any) -> float:
         numeric = isinstance(value, int if whole else int | float) and not isinstance(value, bool)

@@ -38,7 +38,9 @@ class PartnerSettings:
 
     `max_connections` and `requests_per_second` (None is no limit) hold for each host, `max_connections_total` for all
     of them. `attempts` is the most for one image in a round; `backoff_seconds` the pause before the second, doubled for
-    each further one; a host without a good answer for `host_patience_seconds` is given up. `max_bytes` is the most that
+    each further one; a host without a good answer for `host_patience_seconds` is given up. One attempt may take
+    `total_seconds` with its redirects, of them `connect_seconds` until a connection stands and `stall_seconds` without
+    a byte. `max_bytes` is the most that
     one file may have, as sent and decompressed. `recheck_after` is in days, None is never. `max_deleted_share` and
     `max_failed_share` are shares from 0 to 1.
     """
@@ -52,6 +54,9 @@ class PartnerSettings:
     attempts: int = 3
     backoff_seconds: float = 0.5
     host_patience_seconds: float = 30.0
+    total_seconds: float = 30.0
+    connect_seconds: float = 5.0
+    stall_seconds: float = 10.0
     max_bytes: int = 25_000_000
     user_agent: str = DEFAULT_USER_AGENT
     contact: str | None = None

@@ -394,6 +394,32 @@ def test_a_file_may_be_as_large_as_the_partners_settings_say(most: int, reason: 
     assert [one.reason for one in asyncio.run(scenario())] == [reason]
 
 
+@pytest.mark.parametrize(
+    ("setting", "scheme", "reason"),
+    [
+        ("total_seconds", "http", "timeout_total"),
+        ("stall_seconds", "http", "timeout_stall"),
+        ("connect_seconds", "https", "timeout_connect"),
+    ],
+)
+def test_a_server_has_the_time_that_the_partners_settings_give(setting: str, scheme: str, reason: str) -> None:
+    """It never answers, nor does it end a handshake; without the setting that takes 30, 10 and 5 seconds."""
+
+    async def silent(_: str, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async def scenario() -> tuple[Fetched, float]:
+        async with serve_raw(silent) as base:
+            settings = local(attempts=1, **{setting: 0.5})
+            requests = [FetchRequest(1, base.replace("http", scheme))]
+            (fetched,) = [one async for one in fetch_all(requests, settings)]
+            return fetched, asyncio.get_running_loop().time()
+
+    fetched, seconds = run_clocked(scenario())
+    assert (fetched.reason, fetched.final) == (reason, False)
+    assert 0.5 <= seconds < 1
+
+
 def test_nothing_to_fetch_ends_at_once() -> None:
     assert asyncio.run(everything([], local())) == {}
 

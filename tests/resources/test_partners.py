@@ -50,6 +50,9 @@ partners:
     attempts: 5
     backoff_seconds: 2
     host_patience_seconds: 120
+    total_seconds: 90
+    connect_seconds: 2.5
+    stall_seconds: 20
     max_bytes: 40000000
     user_agent: bilbao-images/1
     contact: images@example.com
@@ -73,6 +76,9 @@ partners:
         attempts=5,
         backoff_seconds=2.0,
         host_patience_seconds=120.0,
+        total_seconds=90.0,
+        connect_seconds=2.5,
+        stall_seconds=20.0,
         max_bytes=40_000_000,
         user_agent="bilbao-images/1",
         contact="images@example.com",
@@ -101,6 +107,9 @@ def test_an_unlisted_partner_has_the_documented_defaults() -> None:
         attempts=3,
         backoff_seconds=0.5,
         host_patience_seconds=30.0,
+        total_seconds=30.0,
+        connect_seconds=5.0,
+        stall_seconds=10.0,
         max_bytes=25_000_000,
         user_agent="image-assets/0.1 (hotel picture ingestion)",
         contact=None,
@@ -143,6 +152,8 @@ def test_a_file_that_lists_nobody_is_fine(partners_file, text: str) -> None:
         ("max_connections: 2.5", ["a whole number", "float 2.5"]),
         ("max_connections: true", ["a whole number", "bool True"]),
         ("requests_per_second: 0", ["'requests_per_second'", "null or a number above 0"]),
+        ("stall_seconds: 0", ["'stall_seconds'", "a number above 0 and up to 3600", "int 0"]),
+        ("total_seconds: 1e6", ["'total_seconds'", "a number above 0 and up to 3600"]),
         ("trust: -1", ["'trust'", "a number of at least 0"]),
         ("trust: .nan", ["'trust'", "a number of at least 0"]),
         ("max_deleted_share: 1.2", ["'max_deleted_share'", "from 0 to 1", "1.2"]),
