@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from resources.ledger.database_url import DatabaseUrlError, plain_database_url
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+RECHECKS_BY_VARIABLE = "IMAGE_ASSETS_RECHECKS_BY"
+"""Set by `run --until-idle` for its own processes; nobody else sets it."""
 
 _TIME_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -26,7 +29,10 @@ class EnvironmentProblem(ValueError):
 
 @dataclass(frozen=True)
 class Environment:
-    """Where everything is. `database_url` None: the embedded server under `home`. `partners_file` None: defaults."""
+    """Where everything is. `database_url` None: the embedded server under `home`. `partners_file` None: defaults.
+
+    `rechecks_by`: what became due to be revalidated later than then is left to others; None for no such time.
+    """
 
     home: Path
     store_url: str
@@ -36,6 +42,7 @@ class Environment:
     hotel_shards: int
     release_wait: timedelta
     outage_wait: timedelta
+    rechecks_by: datetime | None = None
 
 
 def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
@@ -46,6 +53,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
 
     home = Path(value("IMAGE_ASSETS_HOME") or PROJECT / "var").resolve()
     partners_file = value("PARTNERS_FILE")
+    rechecks_by = value(RECHECKS_BY_VARIABLE)
     return Environment(
         home=home,
         store_url=value("IMAGE_STORE_URL") or (home / "store").as_uri(),
@@ -55,6 +63,7 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         hotel_shards=_shards(value("HOTEL_SHARDS") or "4"),
         release_wait=_wait("RELEASE_WAIT", value("RELEASE_WAIT") or "6h"),
         outage_wait=_wait("OUTAGE_WAIT", value("OUTAGE_WAIT") or "5m"),
+        rechecks_by=datetime.fromisoformat(rechecks_by) if rechecks_by else None,
     )
 
 

@@ -25,7 +25,8 @@ def catalogue_sensor(
     methods: dg.ResourceParam[Methods],
 ) -> dg.SensorResult:
     """One tick: what is pending for partners, as run requests."""
-    pending = pending_work(store, ledger, methods, SHARD_KEYS, read_environment().release_wait)
+    environment = read_environment()
+    pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait, environment.rechecks_by)
     work = [item for item in pending.work if item.job == INGEST]
     known = set(context.instance.get_dynamic_partitions(str(PARTNERS.name)))
     new = [item.partition_key for item in work if item.partition_key not in known]

@@ -27,7 +27,8 @@ def data_release_sensor(
 ) -> dg.SensorResult:
     """One tick: the next steps of the newest release, as run requests."""
     newest = notice_newest_release(store, ledger)
-    pending = pending_work(store, ledger, methods, SHARD_KEYS, read_environment().release_wait)
+    environment = read_environment()
+    pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait, environment.rechecks_by)
     known = context.instance.get_dynamic_partitions(str(RELEASES.name))
     new = [newest] if newest is not None and newest not in known else []
     work = [item for item in pending.work if item.job != INGEST]

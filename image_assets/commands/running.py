@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 
 import psutil
@@ -29,8 +30,9 @@ from image_assets.supervision import (
     run_dagster,
 )
 from image_assets.supervision.following import mark_of
-from resources.environment import Environment
+from resources.environment import RECHECKS_BY_VARIABLE, Environment
 from resources.ledger import Ledger
+from resources.ledger.connection import present
 from resources.object_store import open_store
 
 _WATCH_SECONDS = 1.0
@@ -88,6 +90,9 @@ def run_until_idle(environment: Environment, say: Callable[[str], None]) -> Verd
 
 
 def _until_idle(environment: Environment, say: Callable[[str], None], ledger: Ledger) -> Verdict:
+    # What is due ever again within minutes would keep us for ever.
+    with ledger.connect() as connection:
+        environment = replace(environment, rechecks_by=present(connection))
     while True:
         with acquire_supervision(environment.home) as supervision:
             try:
@@ -105,7 +110,8 @@ def _work_until_idle(
 ) -> Verdict:
     instance = dagster_instance(environment)
     fail_orphaned_runs(instance)
-    with run_dagster(supervision, instance, os.environ) as processes:
+    variables = {**os.environ, RECHECKS_BY_VARIABLE: str(environment.rechecks_by)}
+    with run_dagster(supervision, instance, variables) as processes:
         return _wait(environment, ledger, instance, supervision.mark, say, processes.check)
 
 

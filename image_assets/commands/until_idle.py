@@ -98,7 +98,7 @@ def _verdict(
         return None
     # Read anew each time, as sensors and runs do: the users' files may change meanwhile.
     methods = read_methods(environment)
-    pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait)
+    pending = pending_work(store, ledger, methods, SHARD_KEYS, environment.release_wait, environment.rechecks_by)
     known = attempts(instance, pending.work, supervisor)
     able = [item for item in pending.work if not known[item.key].stuck]
     if (able or pending.unnoticed) and patient:

@@ -8,7 +8,7 @@ Dagster's runs (sensors look whether a partition is being worked on already).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from image_assets.catalogue_diffs.offered import offered_catalogues
 from image_assets.hotel_groups.offered import offered_releases
@@ -34,10 +34,18 @@ __all__ = [
 
 
 def pending_work(
-    store: ObjectStore, ledger: Ledger, methods: Methods, shard_keys: Sequence[str], release_wait: timedelta
+    store: ObjectStore,
+    ledger: Ledger,
+    methods: Methods,
+    shard_keys: Sequence[str],
+    release_wait: timedelta,
+    rechecks_by: datetime | None = None,
 ) -> PendingWork:
-    """Everything that is missing now: partners, largest first, then the next steps of the newest release."""
-    facts = read_facts(store, ledger, methods, release_wait)
+    """Everything that is missing now: partners, largest first, then the next steps of the newest release.
+
+    Rechecks that became due later than `rechecks_by` are left out.
+    """
+    facts = read_facts(store, ledger, methods, release_wait, rechecks_by)
     partners = pending_catalogues(facts)
     release = pending_release(facts, shard_keys)
     return PendingWork(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from image_assets.catalogue_diffs.offered import OfferedCatalogues, offered_catalogues
 from image_assets.certification import Certification, certification
@@ -58,8 +58,13 @@ class Facts:
     release: ReleaseFacts | None
 
 
-def read_facts(store: ObjectStore, ledger: Ledger, methods: Methods, release_wait: timedelta) -> Facts:
-    """Read them all; a release that was first seen longer than `release_wait` ago is overdue."""
+def read_facts(
+    store: ObjectStore, ledger: Ledger, methods: Methods, release_wait: timedelta, rechecks_by: datetime | None
+) -> Facts:
+    """Read them all; a release that was first seen longer than `release_wait` ago is overdue.
+
+    What is to be revalidated is what is due now, or was `rechecks_by` then.
+    """
     # Releases are listed first: a catalogue written before a release is then always seen with it.
     offered = offered_releases(store)
     catalogues = offered_catalogues(store)
@@ -71,7 +76,7 @@ def read_facts(store: ObjectStore, ledger: Ledger, methods: Methods, release_wai
             releases=offered,
             partners=pending.partner_states(connection),
             outcomes=pending.catalogue_outcomes(connection, newest),
-            to_recheck=fetch_queue.partners_to_recheck(connection, methods.recheck_after),
+            to_recheck=fetch_queue.partners_to_recheck(connection, methods.recheck_after, rechecks_by),
             closed=[gate for gate in gates(connection) if gate.closed],
             release=_release_facts(connection, store, methods, offered.newest, release_wait),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -51,6 +52,12 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def present(connection: Connection) -> datetime:
+    """The time by the ledger's clock, with its zone."""
+    time: datetime = one_row(connection, "SELECT now()")[0]
+    return time
 
 
 def one_row(connection: Connection, query: LiteralString, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:

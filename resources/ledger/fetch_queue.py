@@ -6,6 +6,7 @@ Does not belong here: queueing what a new catalogue brings (catalogues), what ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import LiteralString, NamedTuple
 
 from resources.ledger.connection import Connection, one_row
@@ -216,22 +217,24 @@ def count_queued(connection: Connection, partner_id: str) -> int:
     return int(one_row(connection, "SELECT count(*) FROM fetch_queue WHERE partner_id = %s", [partner_id])[0])
 
 
-def partners_to_recheck(connection: Connection, days: Mapping[str, float]) -> set[str]:
-    """Partners with an available picture whose recheck failed and is due again.
+def partners_to_recheck(connection: Connection, days: Mapping[str, float], by: datetime | None = None) -> set[str]:
+    """Partners with an available picture whose recheck failed and is due again, now or `by` then.
 
-    And of those in `days` the ones with an available picture that was last asked for so many days ago.
+    And of those in `days` the ones with an available picture that was last asked for so many days before.
     """
     rows = connection.execute(
-        """SELECT partner_id FROM unnest(%s::text[], %s::float8[]) AS wanted (partner_id, days)
+        """SELECT partner_id FROM unnest(%(partners)s::text[], %(days)s::float8[]) AS wanted (partner_id, days)
            WHERE EXISTS (
                SELECT FROM fetch_headers AS said JOIN fetch_results AS result USING (partner_id, fetch_key)
                WHERE partner_id = wanted.partner_id AND result.outcome = 'available' AND recheck_at IS NULL
-                   AND said.checked_at <= now() - make_interval(secs => wanted.days * 86400.0))
+                   AND said.checked_at <= coalesce(%(by)s::timestamptz, now())
+                       - make_interval(secs => wanted.days * 86400.0))
            UNION
            SELECT partner_id FROM partner_catalogues AS known
            WHERE EXISTS (
                SELECT FROM fetch_headers AS said JOIN fetch_results AS result USING (partner_id, fetch_key)
-               WHERE partner_id = known.partner_id AND result.outcome = 'available' AND recheck_at <= now())""",
-        [list(days), list(days.values())],
+               WHERE partner_id = known.partner_id AND result.outcome = 'available'
+                   AND recheck_at <= coalesce(%(by)s::timestamptz, now()))""",
+        {"partners": list(days), "days": list(days.values()), "by": by},
     )
     return {row[0] for row in rows}

@@ -97,6 +97,17 @@ def test_a_waiting_command_takes_over_when_the_one_at_work_is_killed_though_nobo
 
 
 @pytest.mark.long
+def test_pictures_that_are_due_again_within_seconds_do_not_keep_the_command(
+    working_home: tuple[Home, PartnerSite, list[str]],
+) -> None:
+    home, site, _ = working_home
+    before = site.requests.total()
+    code, said = home.run("run", "--until-idle", PARTNERS_FILE=_allow(home, "alpha", recheck_after=0.0001))
+    assert (code, said.splitlines()[-1]) == (0, "Idle: everything new is processed and published.")
+    assert site.requests.total() - before == 4, "each picture once"
+
+
+@pytest.mark.long
 def test_closed_gates_end_the_command_with_their_reason_and_the_command_that_accepts_them(
     working_home: tuple[Home, PartnerSite, list[str]],
 ) -> None:
@@ -147,7 +158,8 @@ def test_work_that_fails_again_and_again_ends_the_command_with_the_cause(
     assert "accommodation_id" in reason
 
 
-def _allow(home: Home, *partners: str) -> str:
+def _allow(home: Home, *partners: str, **settings: object) -> str:
     file = home.path / "more-partners.yaml"
-    file.write_text(json.dumps({"partners": {name: {"allow_private_addresses": True} for name in partners}}))
+    allowed = {"allow_private_addresses": True, **settings}
+    file.write_text(json.dumps({"partners": dict.fromkeys(partners, allowed)}))
     return str(file)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from resources.environment import PROJECT, EnvironmentProblem, read_environment
+from resources.environment import PROJECT, RECHECKS_BY_VARIABLE, EnvironmentProblem, read_environment
 from resources.object_store import open_store
 
 
@@ -20,6 +20,11 @@ def test_nothing_needs_to_be_set() -> None:
     assert environment.hotel_shards == 4
     assert environment.release_wait == timedelta(hours=6)
     assert read_environment({"DATABASE_URL": "", "HOTEL_SHARDS": "", "RELEASE_WAIT": ""}) == environment
+
+
+def test_a_time_keeps_its_zone() -> None:
+    time = datetime(2026, 11, 25, 12, 30, 0, 123456, UTC)
+    assert read_environment({RECHECKS_BY_VARIABLE: str(time)}).rechecks_by == time
 
 
 def test_the_default_store_is_below_the_home_whatever_its_name(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from fetch_queues import whole_queue
 
 from resources.ledger import Connection, Ledger, catalogues, images
 from resources.ledger.catalogues import CatalogueVersion
+from resources.ledger.connection import present
 from resources.ledger.fetch_queue import (
     count_queued,
     partners_to_recheck,
@@ -221,6 +222,26 @@ def test_rechecks_are_due_some_days_after_the_last_look(ledger: Ledger) -> None:
         assert queue_due_rechecks(connection, PARTNER, 1.0) == 1
         record(connection, result(key, "unchanged", None))
         assert partners_to_recheck(connection, {PARTNER: 1.0}) == set()
+
+
+def test_what_becomes_due_after_a_given_time_is_left_to_others(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        key = available(connection, "http://a/1")
+        began = present(connection)
+        pass_by(connection, 1)
+        assert partners_to_recheck(connection, {PARTNER: 1 / 24}, began) == {PARTNER}
+        record(connection, result(key, "unchanged", None))
+        queue_rechecks(connection, PARTNER)
+        record(connection, result(key, "unchanged", None))
+        assert partners_to_recheck(connection, {PARTNER: 0.0}, began) == set()
+        assert partners_to_recheck(connection, {PARTNER: 0.0}) == {PARTNER}
+        fail_recheck(connection, key)
+        began = present(connection)
+        pass_by(connection, 2)
+        assert partners_to_recheck(connection, {}, began) == {PARTNER}
+        connection.execute("UPDATE fetch_headers SET recheck_at = %s + interval '1 microsecond'", [began])
+        assert partners_to_recheck(connection, {}, began) == set()
+        assert partners_to_recheck(connection, {}) == {PARTNER}
 
 
 def test_what_is_due_soon_is_rechecked_along_with_what_is_due(ledger: Ledger) -> None:
