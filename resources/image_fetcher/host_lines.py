@@ -1,7 +1,7 @@
 """The lines in which images wait for their hosts, and who is asked next.
 
 Belongs here: a line for every host, the free connections and which host gets them, forgetting hosts. Does not belong
-here: how a single host is to be treated (hosts), and what an answer leads to (fetching).
+here: how a single host is to be treated (hosts), and what an answer leads to (tries).
 
 A free connection goes to the host with the fewest requests in flight among those that may be asked now, so a slow host
 keeps its own images waiting and nobody else's.

@@ -1,7 +1,7 @@
 """How one host is treated: how many requests at once, how fast, and when not at all. Pure state; the clock is given.
 
 Belongs here: the window of requests in flight, the pauses a server asks for, the circuit breaker, and what is counted
-of a host. Does not belong here: how fast it is asked (request_rate), sending, and choosing among hosts (fetching).
+of a host. Does not belong here: how fast it is asked (request_rate), sending, and choosing among hosts (host_lines).
 
 - Window: starts small, grows with every answer (doubling until the first trouble, then by one a round), is halved by an
   error and cut by a fifth when answers begin much later than they used to (AIMD; Jacobson 1988, TCP Vegas 1994).

@@ -1,7 +1,7 @@
 """One request for one image: its answer within the limits; the outcome is always a value.
 
 Belongs here: reading the answer, which fault is which reason, where a redirect may lead. Does not belong here: the
-client's session (client), requests after the first, concurrency and pace (fetching).
+client's session (client), requests after the first, concurrency and pace (tries).
 """
 
 from __future__ import annotations
