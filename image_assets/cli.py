@@ -270,16 +270,20 @@ def recheck(partner: str) -> None:
 @click.argument("partner")
 @click.option("--reason", help="Only images with this reason.")
 def failures(partner: str, reason: str | None) -> None:
-    """List the images of PARTNER that are not available: outcome, reason, attempts, HTTP status, URL."""
+    """List the images of PARTNER that are not available: outcome, reason, attempts, HTTP status, URL, size."""
+    from image_assets.commands.failure_lines import failure_line
     from image_assets.commands.services import ready_ledger
     from resources.ledger.catalogues import applied_catalogue
     from resources.ledger.fetch_results import failures as failed_images
+    from resources.object_store import open_store
 
-    with ready_ledger(read_environment()) as ledger, ledger.connect() as connection:
+    environment = read_environment()
+    with ready_ledger(environment) as ledger, ledger.connect() as connection:
+        store = open_store(environment.store_url)
         if applied_catalogue(connection, partner) is None:
             raise click.ClickException(f"no catalogue of a partner {partner} is applied.")
         for image in failed_images(connection, partner, reason):
-            click.echo(f"{image.outcome}\t{image.reason}\t{image.attempts}\t{image.status or '-'}\t{image.url}")
+            click.echo(failure_line(image, store))
 
 
 def _accept(accept: Callable[..., str | None], *names: str) -> None:

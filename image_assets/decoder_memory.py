@@ -82,13 +82,16 @@ def memory_left(image: Image.Image, scale: int) -> int:
 
 def memory_refused(image: Image.Image, data: bytes) -> tuple[int, int] | None:
     """(bytes needed, bytes allowed) of an opened file whose decoder would hold too much for any rendition; or None."""
-    needed, allowed = memory_needed(image, data, decode_scale(max(image.size))), memory_allowed(image)
+    needed, allowed = (
+        memory_needed(image, data, decode_scale(max(image.size))),
+        memory_allowed(image.width * image.height),
+    )
     return (needed, allowed) if needed > allowed else None
 
 
-def memory_allowed(image: Image.Image) -> int:
-    """Bytes that decoding and rendering an opened file may take beside the file."""
-    return max(MOST_BYTES, _MOST_BYTES_PER_PIXEL * image.width * image.height)
+def memory_allowed(pixels: int) -> int:
+    """Bytes that decoding and rendering a file of so many pixels may take beside the file."""
+    return max(MOST_BYTES, _MOST_BYTES_PER_PIXEL * pixels)
 
 
 def _coefficients(jpeg: Image.Image, data: bytes) -> int:

@@ -98,7 +98,9 @@ def read_header(data: bytes) -> Source:
     orientation = exif_orientation(image)
     size = image.size[::-1] if orientation in LYING else image.size
     memory = {scale: (memory_needed(image, data, scale), memory_left(image, scale)) for scale in SCALES}
-    return Source(data, image.format, orientation, image.size, size, memory, memory_allowed(image), image)
+    return Source(
+        data, image.format, orientation, image.size, size, memory, memory_allowed(image.width * image.height), image
+    )
 
 
 def decoding_scale(size: Size, part: Size, target: Size) -> int:

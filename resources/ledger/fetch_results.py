@@ -41,13 +41,20 @@ class FetchResult:
 
 
 class Failure(NamedTuple):
-    """An image that is not available; `url` is shown without user name and password."""
+    """An image that is not available; `url` is shown without user name and password.
+
+    sha256 (hex), format, width, height (pixels): of what was refused for a limit, whose bytes are kept.
+    """
 
     outcome: str
     reason: str
     attempts: int
     status: int | None
     url: str
+    sha256: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 def record_fetches(connection: Connection, partner_id: str, results: Sequence[FetchResult], method: str) -> set[str]:
@@ -211,10 +218,12 @@ def failures(connection: Connection, partner_id: str, reason: str | None = None)
     """The partner's images that are not available, by reason and URL; with `reason` those of one. In flat memory."""
     with connection.transaction(), connection.cursor("failures") as cursor:
         cursor.execute(
-            """SELECT outcome, reason, attempts, status, regexp_replace(url, '//[^/?#]*@', '//') AS shown
+            """SELECT outcome, reason, attempts, status, regexp_replace(url, '//[^/?#]*@', '//') AS shown,
+                   encode(raw.sha256, 'hex'), format, width, height
                FROM fetch_results AS result JOIN (
                    SELECT DISTINCT fetch_key, url FROM catalogue_entries WHERE partner_id = %(partner)s) AS entry
                    USING (fetch_key)
+               LEFT JOIN raw_images AS raw USING (sha256)
                WHERE partner_id = %(partner)s AND outcome <> 'available'
                    AND (%(reason)s::text IS NULL OR reason = %(reason)s)
                ORDER BY outcome, reason, shown""",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from commands.command_homes import COMMAND, Home, command_home
 from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
 from fetch_queues import whole_queue
+from image_files import avif_that_claims
 from sqlalchemy import create_engine
 
 from image_assets.commands.messages import message_for
@@ -19,6 +21,7 @@ from resources.ledger.embedded import embedded_postgres
 from resources.ledger.fetch_results import FetchResult, record_fetches
 from resources.ledger.operations import Gate, gates, record_gate
 from resources.ledger.schema import migrate
+from resources.object_store import open_store, raw_image_key
 
 
 @pytest.fixture(scope="module")
@@ -151,24 +154,32 @@ def test_what_failed_is_listed_put_back_in_line_and_accepted(home: Home, ledger:
     catalogue = CatalogueVersion("$abc", "w1", "k", "e")
     with ledger.connect() as connection:
         catalogues.open_staging(connection, catalogue)
-        urls = ["http://user:s3cret@a.test/1", "http://a.test/2", "http://a.test/3"]
+        urls = ["http://user:s3cret@a.test/1", "http://a.test/2", "http://a.test/3", "http://a.test/4"]
         rows = [(n, "1", url, n, None, None, None, None, None) for n, url in enumerate(urls)]
         catalogues.stage_entries(connection, "$abc", rows)
         catalogues.reject_duplicates(connection, catalogue, "k")
         catalogues.apply(connection, catalogue, catalogues.diff(connection, "$abc"))
-        outcomes = {urls[0]: ("rejected", "credentials_in_url"), urls[1]: ("failed", "http_503")}
-        results = [
-            FetchResult(q.fetch_key, *outcomes.get(q.url, ("available", None)), 3, 503, "ab" * 32, "jpeg", 9, 9, 9)
-            for q in whole_queue(connection, "$abc")
-        ]
-        record_fetches(connection, "$abc", results, "m")
+        hungry = avif_that_claims(8000, 6000, "4:4:4")
+        sha256 = hashlib.sha256(hungry).hexdigest()
+        open_store((home.path / "store").as_uri()).put(raw_image_key(sha256), hungry)
+        nothing_kept = (None, None, None, None, 0)
+        results = {
+            urls[0]: ("rejected", "credentials_in_url", 0, None, *nothing_kept),
+            urls[1]: ("failed", "http_503", 3, 503, *nothing_kept),
+            urls[2]: ("available", None, 1, 200, "ab" * 32, "jpeg", 9, 9, 9),
+            urls[3]: ("rejected", "decoder_memory", 1, 200, sha256, "avif", 8000, 6000, len(hungry)),
+        }
+        fetched = [FetchResult(queued.fetch_key, *results[queued.url]) for queued in whole_queue(connection, "$abc")]
+        record_fetches(connection, "$abc", fetched, "m")
         record_gate(connection, Gate("raw_images", "$abc", "failed_share", "w1:e:0.5", False, "many failed"))
     code, said = home.run("failures", "$abc")
     assert (code, said.splitlines()) == (
         0,
         [
             "failed\thttp_503\t3\t503\thttp://a.test/2",
-            "rejected\tcredentials_in_url\t3\t503\thttp://a.test/1",
+            "rejected\tcredentials_in_url\t0\t-\thttp://a.test/1",
+            "rejected\tdecoder_memory\t1\t200\thttp://a.test/4\t"
+            "8000 x 6000 avif, needs 456 MB of memory, 400 MB are allowed",
         ],
     )
     to_nobody = ["/bin/sh", "-c", f"'{COMMAND}' failures '$abc' | exec true"]
