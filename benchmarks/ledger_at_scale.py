@@ -404,7 +404,7 @@ class Meter:
         pid = Path(world.folder, "postgres", "postmaster.pid").read_text().split("\n", 1)[0]
         self._server = psutil.Process(int(pid))
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["image_assets.garbage", "image_assets.hotel_groups.asset", __name__])
+        self._context.set_forkserver_preload(["image_assets.garbage", "image_assets.hotel_groups.asset"])
 
     def measure(self, stage: Callable[[World], int], world: World) -> Figures:
         rows, scanned, processor = self._rows(), self._scanned(), self._processor()
