@@ -14,7 +14,7 @@ from image_assets.image_groups.certificate import Certificate, certificate_for, 
 from image_assets.methods import Methods, input_digest
 from resources.ledger import Connection
 from resources.ledger.certificates import own_certificates
-from resources.ledger.operations import POLICY_CERTIFIED, Gate
+from resources.ledger.gates import POLICY_CERTIFIED, Gate
 
 WHAT_TO_DO = (
     "`image-assets corpus build`, then `corpus evaluate` measure the policy on your own pictures; `corpus tune` "

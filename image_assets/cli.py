@@ -67,14 +67,14 @@ def status() -> None:
     from image_assets.commands.status import status_lines
     from image_assets.partitions import SHARD_KEYS
     from image_assets.pending_work import pending_work
-    from resources.ledger.operations import progress
     from resources.ledger.overview import partners_overview, releases_overview
+    from resources.ledger.progress import recent_progress
 
     with open_house() as house, house.ledger.connect() as connection:
         lines = status_lines(
             partners_overview(connection),
             releases_overview(connection, SHARD_KEYS),
-            progress(connection, time.time() - _RECENT_SECONDS),
+            recent_progress(connection, time.time() - _RECENT_SECONDS),
             pending_work(house.store, house.ledger, house.methods, SHARD_KEYS, house.environment.release_wait),
             len(SHARD_KEYS),
             certification(connection, house.methods),
@@ -236,7 +236,7 @@ def gc(delete: bool, originals: bool, grace: str) -> None:
     """Tell what nothing refers to any more; with --delete, collect it. Safe beside running work."""
     from image_assets.commands.services import open_house
     from image_assets.garbage import GarbageError, collect_garbage, report_lines
-    from resources.ledger.operations import LeaseHeld
+    from resources.ledger.leases import LeaseHeld
 
     wait = parse_time(grace)
     if wait is None:

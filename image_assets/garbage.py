@@ -26,7 +26,7 @@ from image_assets.methods import Methods
 from image_assets.shards import STAGES, stage_digest, whole_release
 from resources.ledger import Connection, Ledger, garbage, kept_objects, releases, unused_results
 from resources.ledger.garbage import Found
-from resources.ledger.operations import lease
+from resources.ledger.leases import lease
 from resources.ledger.releases import Publication
 from resources.object_store import ObjectStore
 

@@ -18,7 +18,9 @@ from obstore.exceptions import BaseError as ObjectStoreError
 from image_assets.outages import wait_out
 from resources.environment import read_environment
 from resources.ledger.connection import Connection, Ledger
-from resources.ledger.operations import Gate, LeaseHeld, lease, record_progress
+from resources.ledger.gates import Gate
+from resources.ledger.leases import LeaseHeld, lease
+from resources.ledger.progress import record_progress
 
 # Database or store gone for a moment: the stage takes up where its last micro-batch ended. `stage_run` lets only such
 # faults reach the policy.

@@ -21,7 +21,7 @@ from image_assets.image_release.publishing import current_release
 from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import BUILD, PUBLISH
 from resources.ledger.certificates import record_certificate
-from resources.ledger.operations import POLICY_CERTIFIED, gates
+from resources.ledger.gates import POLICY_CERTIFIED, all_gates
 
 POLICY = Policy(rule="talk", version=1, threshold=5.0)  # nothing built in speaks of it
 
@@ -41,7 +41,7 @@ def world(postgres_url: str) -> Iterator[World]:
 
 def closed(world: World) -> list[str]:
     with world.ledger.connect() as connection:
-        return [gate.partition_key for gate in gates(connection) if gate.closed and gate.gate == POLICY_CERTIFIED]
+        return [gate.partition_key for gate in all_gates(connection) if gate.closed and gate.gate == POLICY_CERTIFIED]
 
 
 def certify(world: World, policy: Policy = POLICY, **bounds: float) -> None:

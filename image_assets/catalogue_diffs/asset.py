@@ -16,7 +16,7 @@ from image_assets.partitions import PARTNERS
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, first_rejected, stage_run
 from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion, DiffCounts
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.gates import Gate, record_gate
 from resources.object_store import ObjectStore
 
 GATE = "deleted_share"

@@ -6,7 +6,7 @@ Does not belong here: the gates' rules (each is in its asset).
 from __future__ import annotations
 
 from resources.ledger import Ledger
-from resources.ledger.operations import FAILED_SHARE, NOT_ACCEPTED, RENDITIONS_IN_STORE, Gate, accept_gate, gates
+from resources.ledger.gates import FAILED_SHARE, NOT_ACCEPTED, RENDITIONS_IN_STORE, Gate, accept_gate, all_gates
 
 _OF_A_RELEASE = ("image_groups", "renditions", "image_release")
 
@@ -14,7 +14,7 @@ _OF_A_RELEASE = ("image_groups", "renditions", "image_release")
 def accept_held_catalogue(ledger: Ledger, partner_id: str, version: str) -> str | None:
     """Accept the shrinking catalogue `version` of a partner; a message when there is nothing to accept."""
     with ledger.connect() as connection:
-        held = [g for g in gates(connection) if g.asset == "catalogue_diffs" and g.partition_key == partner_id]
+        held = [g for g in all_gates(connection) if g.asset == "catalogue_diffs" and g.partition_key == partner_id]
         for gate in held:
             if _version(gate) == version and not gate.passed:
                 accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
@@ -27,7 +27,7 @@ def accept_held_catalogue(ledger: Ledger, partner_id: str, version: str) -> str 
 def accept_failing_partner(ledger: Ledger, partner_id: str) -> str | None:
     """Accept that many of a partner's images failed: the next release sees those that did not. Or a message."""
     with ledger.connect() as connection:
-        for gate in gates(connection):
+        for gate in all_gates(connection):
             if gate.closed and (gate.gate, gate.partition_key) == (FAILED_SHARE, partner_id):
                 accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)
                 return None
@@ -41,7 +41,9 @@ def accept_closed_release(ledger: Ledger, release_id: str) -> str | None:
     miss is made.
     """
     with ledger.connect() as connection:
-        closed = [g for g in gates(connection) if g.closed and g.asset in _OF_A_RELEASE and _release(g) == release_id]
+        closed = [
+            g for g in all_gates(connection) if g.closed and g.asset in _OF_A_RELEASE and _release(g) == release_id
+        ]
         accepted = [gate for gate in closed if gate.gate not in NOT_ACCEPTED]
         for gate in accepted:
             accept_gate(connection, gate.asset, gate.partition_key, gate.gate, gate.input_digest)

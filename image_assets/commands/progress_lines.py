@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from resources.ledger.operations import Progress
+from resources.ledger.progress import Progress
 
 STAGE_ORDER = (
     "catalogue_diffs",

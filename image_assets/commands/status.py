@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from image_assets.certification import Certification
 from image_assets.commands.progress_lines import progress_lines
 from image_assets.pending_work import PendingWork
-from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview
+from resources.ledger.progress import Progress
 
 
 def status_lines(

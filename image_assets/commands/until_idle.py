@@ -19,8 +19,8 @@ from image_assets.partitions import SHARD_KEYS
 from image_assets.pending_work import Work, pending_work
 from resources.environment import Environment
 from resources.ledger import Ledger
-from resources.ledger.operations import Progress, progress
 from resources.ledger.overview import failed_images, refused_images
+from resources.ledger.progress import Progress, recent_progress
 from resources.ledger.releases import data_release, newest_loaded
 from resources.object_store import ObjectStore
 from sensors.requests import Attempts, attempts, unfinished_runs
@@ -81,7 +81,7 @@ def wait_until_idle(
 
 def _progress(ledger: Ledger, since: float) -> list[Progress]:
     with ledger.connect() as connection:
-        return progress(connection, since)
+        return recent_progress(connection, since)
 
 
 def _verdict(

@@ -21,8 +21,8 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Ledger, grouping, shards, tombstones
+from resources.ledger.gates import POLICY_CERTIFIED, Gate, record_gate
 from resources.ledger.grouping import BY_DECISION, GroupedHotel, HotelContents, LinkRow
-from resources.ledger.operations import POLICY_CERTIFIED, Gate, record_gate
 
 GATE = "every_image_grouped"
 _NOT_ASKED = "Not asked: the policy is not certified, so nothing is grouped by it."

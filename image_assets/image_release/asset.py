@@ -30,8 +30,8 @@ from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
 from image_assets.store_pages import page_url
-from resources.ledger import Ledger, grouping, operations, publishing, releases, rendering, shards, tombstones
-from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, record_gate
+from resources.ledger import Ledger, grouping, publishing, releases, rendering, shards, tombstones
+from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, all_gates, record_gate
 from resources.ledger.publishing import PublishedPage
 from resources.ledger.releases import DataRelease, Publication
 from resources.object_store import ObjectStore
@@ -160,7 +160,7 @@ def _check_gates(
     becomes_current = _becomes_current(store, release_id)
     current, lost, before = _lost_since_current(store, manifest) if becomes_current else (None, 0, 0)
     shards = {f"{release_id}|{shard}" for shard in SHARD_KEYS}
-    closed = [gate for gate in operations.gates(run.connection) if gate.closed and gate.partition_key in shards]
+    closed = [gate for gate in all_gates(run.connection) if gate.closed and gate.partition_key in shards]
     verdicts = (
         (gates.EVERY_HOTEL_HAS_A_PICTURE, gates.every_hotel_has_a_picture(without), len(without)),
         (RENDITIONS_IN_STORE, gates.renditions_in_store(missing, tally.renditions), len(missing)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resources.ledger.operations import RENDITIONS_IN_STORE, Gate
+from resources.ledger.gates import RENDITIONS_IN_STORE, Gate
 
 EVERY_HOTEL_HAS_A_PICTURE = "every_hotel_has_a_picture"
 FEW_HOTELS_LOST = "few_hotels_lost"

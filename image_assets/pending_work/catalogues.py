@@ -11,7 +11,7 @@ from image_assets.methods import Methods, input_digest
 from image_assets.pending_work.facts import Facts
 from image_assets.pending_work.work import AFTER_DIFF, INGEST, PendingWork, Work
 from resources.ledger.catalogues import CatalogueVersion
-from resources.ledger.operations import FAILED_SHARE, Gate
+from resources.ledger.gates import FAILED_SHARE, Gate
 from resources.ledger.pending import PartnerState
 
 

@@ -16,7 +16,7 @@ from image_assets.image_release.publishing import is_current
 from image_assets.methods import Methods
 from resources.ledger import Connection, Ledger, fetch_queue, pending, releases, shards
 from resources.ledger.decisions import decisions_digest
-from resources.ledger.operations import Gate, gates
+from resources.ledger.gates import Gate, all_gates
 from resources.ledger.pending import CatalogueOutcome, PartnerState
 from resources.ledger.releases import DataRelease, Publication
 from resources.object_store import ObjectStore
@@ -77,7 +77,7 @@ def read_facts(
             partners=pending.partner_states(connection),
             outcomes=pending.catalogue_outcomes(connection, newest),
             to_recheck=fetch_queue.partners_to_recheck(connection, methods.recheck_after, rechecks_by),
-            closed=[gate for gate in gates(connection) if gate.closed],
+            closed=[gate for gate in all_gates(connection) if gate.closed],
             release=_release_facts(connection, store, methods, offered.newest, release_wait),
         )
 

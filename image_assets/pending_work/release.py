@@ -13,7 +13,7 @@ from image_assets.pending_work.catalogues import queued_images, stop_reason
 from image_assets.pending_work.facts import Facts, ReleaseFacts
 from image_assets.pending_work.work import BUILD, LOAD, PUBLISH, PendingWork, Work
 from image_assets.shards import stage_digest
-from resources.ledger.operations import NOT_ACCEPTED, POLICY_CERTIFIED
+from resources.ledger.gates import NOT_ACCEPTED, POLICY_CERTIFIED
 from resources.ledger.releases import DataRelease
 
 

@@ -28,7 +28,7 @@ from resources.image_fetcher import FetchRequest, HostReport, HostRow, Validator
 from resources.ledger import Ledger, catalogues, fetch_queue, fetch_results, images, tombstones
 from resources.ledger.fetch_queue import QueuedFetch
 from resources.ledger.fetch_results import FetchResult
-from resources.ledger.operations import FAILED_SHARE, Gate, record_gate
+from resources.ledger.gates import FAILED_SHARE, Gate, record_gate
 from resources.ledger.release_sources import last_passed
 from resources.object_store import ObjectStore, raw_image_key
 from resources.partners import Partners, PartnerSettings

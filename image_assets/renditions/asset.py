@@ -21,7 +21,7 @@ from image_assets.renditions.sizes import jpeg_counterparts, size_metadata
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
-from resources.ledger.operations import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
+from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
 from resources.ledger.rendering import TooLarge
 from resources.object_store import ObjectStore
 

@@ -6,7 +6,7 @@ Does not belong here: the gate `failed_share` itself (raw_images judges it).
 from __future__ import annotations
 
 from resources.ledger.connection import Connection
-from resources.ledger.operations import FAILED_SHARE
+from resources.ledger.gates import FAILED_SHARE
 from resources.ledger.release_tables import execute_named
 
 

@@ -19,7 +19,7 @@ from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.embedded import embedded_postgres
 from resources.ledger.fetch_results import FetchResult, record_fetches
-from resources.ledger.operations import Gate, gates, record_gate
+from resources.ledger.gates import Gate, all_gates, record_gate
 from resources.ledger.schema import migrate
 from resources.object_store import open_store, raw_image_key
 
@@ -147,7 +147,7 @@ def test_a_held_catalogue_is_accepted_by_its_version_and_no_other(home: Home, le
     assert (code, "held is version w:2, not w:1" in said) == (1, True)
     assert home.run("accept-shrink", "$abc", "w:2")[0] == 0
     with ledger.connect() as connection:
-        assert [gate.accepted for gate in gates(connection) if gate.partition_key == "$abc"] == [True]
+        assert [gate.accepted for gate in all_gates(connection) if gate.partition_key == "$abc"] == [True]
 
 
 def test_what_failed_is_listed_put_back_in_line_and_accepted(home: Home, ledger: Ledger) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from image_assets.commands.progress_lines import STAGE_ORDER, progress_lines
 from image_assets.definitions import ASSETS
-from resources.ledger.operations import Progress
+from resources.ledger.progress import Progress
 
 
 def row(

@@ -6,8 +6,8 @@ from image_assets.certification import Certification
 from image_assets.commands.status import status_lines
 from image_assets.pending_work import INGEST, PendingWork, Work
 from resources.ledger import Ledger, releases, shards
-from resources.ledger.operations import Progress
 from resources.ledger.overview import PartnerOverview, ReleaseOverview, releases_overview
+from resources.ledger.progress import Progress
 from resources.ledger.shards import Shard
 
 CERTIFIED = Certification("aligned-1:0.9", None, "nothing certifies policy aligned-1:0.9", "d")

@@ -21,7 +21,7 @@ from image_assets.raw_images import ScreeningLimits
 from image_assets.renditions import Recipe
 from image_assets.shards import whole_release
 from resources.ledger.fetch_queue import queue_rechecks, requeue
-from resources.ledger.operations import gates
+from resources.ledger.gates import all_gates
 from resources.ledger.rendering import recipe_sizes
 from resources.object_store import raw_image_key
 
@@ -42,7 +42,7 @@ def png(image: Image.Image) -> bytes:
 
 def closed_gates(world: World) -> list[str]:
     with world.ledger.connect() as connection:
-        return [gate.gate for gate in gates(connection) if gate.closed]
+        return [gate.gate for gate in all_gates(connection) if gate.closed]
 
 
 def outcomes(world: World, partner_id: str) -> list[tuple[str, str | None, int]]:

@@ -21,7 +21,7 @@ from s3_server import s3_server
 
 from image_assets.garbage import Collected, GarbageError, collect_garbage
 from image_assets.image_release.publishing import CURRENT
-from resources.ledger.operations import LeaseHeld, lease
+from resources.ledger.leases import LeaseHeld, lease
 from resources.object_store import raw_image_key
 
 AT_ONCE = timedelta(0)

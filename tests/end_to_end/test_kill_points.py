@@ -25,7 +25,7 @@ from end_to_end.killing import (
 from homes import assert_no_process_of
 from partner_site import PartnerSite, partner_site
 
-from resources.ledger.operations import lease
+from resources.ledger.leases import lease
 
 CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["end_to_end.driven_world"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from image_assets.image_release import gates
-from resources.ledger.operations import Gate
+from resources.ledger.gates import Gate
 
 
 def test_a_hotel_that_would_show_nothing_closes_the_gate_and_is_named() -> None:

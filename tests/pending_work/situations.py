@@ -14,7 +14,7 @@ from resources.environment import PROJECT
 from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.fetch_results import FetchResult, record_fetches
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.gates import Gate, record_gate
 from resources.object_store import ObjectStore
 
 METHODS = Methods(load_recipes(PROJECT / "renditions.yaml"))

@@ -11,7 +11,7 @@ from pending_work.situations import METHODS, apply, ask, asked, fetch, hold, off
 from image_assets.pending_work import AFTER_DIFF, INGEST, PendingWork, notice_newest_release
 from resources.ledger import Ledger
 from resources.ledger.catalogues import CatalogueVersion
-from resources.ledger.operations import accept_gate
+from resources.ledger.gates import accept_gate
 from resources.object_store import ObjectStore
 
 

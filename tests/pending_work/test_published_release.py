@@ -20,7 +20,7 @@ from image_assets.pending_work import AFTER_DIFF, BUILD, INGEST, PUBLISH, Pendin
 from image_assets.raw_images import ScreeningLimits
 from image_assets.shards import shard_of, stage_digest
 from resources.ledger import grouping, ranking, releases, rendering
-from resources.ledger.operations import Gate, record_gate
+from resources.ledger.gates import Gate, record_gate
 
 SHARDS = [f"r1|{shard}" for shard in SHARD_KEYS]
 

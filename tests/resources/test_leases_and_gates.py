@@ -19,25 +19,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from resources.ledger import Connection, Ledger, operations
-from resources.ledger.operations import (
-    Gate,
-    LeaseHeld,
-    Progress,
-    accept_gate,
-    gates,
-    lease,
-    progress,
-    record_gate,
-    record_progress,
-)
+from resources.ledger import Connection, Ledger, leases
+from resources.ledger.gates import Gate, accept_gate, all_gates, record_gate
+from resources.ledger.leases import LeaseHeld, lease
+from resources.ledger.progress import Progress, recent_progress, record_progress
 
 ROOT = Path(__file__).parents[2]
 # Holds the lease until it is killed.
 HOLDER = """
 import sys
 from resources.ledger import Ledger
-from resources.ledger.operations import lease
+from resources.ledger.leases import lease
 with lease(Ledger(sys.argv[1]), sys.argv[2], "other-run"):
     print("held", flush=True)
     sys.stdin.read()
@@ -69,7 +61,7 @@ def held_by_another_process(ledger: Ledger, name: str) -> Iterator[subprocess.Po
         process.communicate()
 
 
-def leases(connection: Connection) -> list[tuple[Any, ...]]:
+def lease_rows(connection: Connection) -> list[tuple[Any, ...]]:
     return connection.execute("SELECT name, split_part(holder, ':', 1), pid FROM leases ORDER BY name").fetchall()
 
 
@@ -86,14 +78,17 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 def test_a_lease_is_there_while_the_block_runs_and_gone_afterwards(ledger: Ledger, connection: Connection) -> None:
     with lease(ledger, "partner:alpha", "run-1"), lease(ledger, "partner:beta", "run-1"):
-        assert leases(connection) == [("partner:alpha", "run-1", os.getpid()), ("partner:beta", "run-1", os.getpid())]
-    assert leases(connection) == []
+        assert lease_rows(connection) == [
+            ("partner:alpha", "run-1", os.getpid()),
+            ("partner:beta", "run-1", os.getpid()),
+        ]
+    assert lease_rows(connection) == []
 
 
 def test_a_lease_is_gone_when_the_work_failed(ledger: Ledger, connection: Connection) -> None:
     with pytest.raises(ZeroDivisionError), lease(ledger, "partner:alpha", "run-1"):
         raise ZeroDivisionError
-    assert leases(connection) == []
+    assert lease_rows(connection) == []
 
 
 def test_a_lease_is_refused_to_another_run_of_this_process(ledger: Ledger) -> None:
@@ -110,19 +105,19 @@ def test_a_lease_is_refused_while_its_process_lives_and_taken_over_when_it_was_k
     with held_by_another_process(ledger, "partner:alpha") as holder:
         with pytest.raises(LeaseHeld, match=f"other-run .process {holder.pid}"):
             lease(ledger, "partner:alpha", "run-1").__enter__()
-        assert leases(connection) == [("partner:alpha", "other-run", holder.pid)]
+        assert lease_rows(connection) == [("partner:alpha", "other-run", holder.pid)]
 
         holder.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, but its parent has not looked yet
         with lease(ledger, "partner:alpha", "run-1"):
-            assert leases(connection) == [("partner:alpha", "run-1", os.getpid())]
+            assert lease_rows(connection) == [("partner:alpha", "run-1", os.getpid())]
 
 
 def test_another_process_with_the_holders_number_is_not_the_holder(ledger: Ledger, connection: Connection) -> None:
     with held_by_another_process(ledger, "partner:alpha"):
         change_lease(connection, "process_started = process_started - 100")
         with lease(ledger, "partner:alpha", "run-1"):
-            assert leases(connection) == [("partner:alpha", "run-1", os.getpid())]
+            assert lease_rows(connection) == [("partner:alpha", "run-1", os.getpid())]
 
 
 def test_a_holder_on_another_host_is_believed_until_it_was_silent_too_long(
@@ -136,13 +131,13 @@ def test_a_holder_on_another_host_is_believed_until_it_was_silent_too_long(
             lease(ledger, "partner:alpha", "run-1").__enter__()
         change_lease(connection, "expires_at = now() - interval '1 second'")
         with lease(ledger, "partner:alpha", "run-1"):
-            assert leases(connection) == [("partner:alpha", "run-1", os.getpid())]
+            assert lease_rows(connection) == [("partner:alpha", "run-1", os.getpid())]
 
 
 def test_the_heartbeat_keeps_a_lease_from_expiring(
     ledger: Ledger, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "_HEARTBEAT_SECONDS", 0.02)
     with lease(ledger, "partner:alpha", "run-1"):
         for _ in range(2):
             change_lease(connection, "expires_at = now() - interval '1 second'")
@@ -157,7 +152,7 @@ def test_the_heartbeat_keeps_a_lease_from_expiring(
 def test_a_lease_outlives_a_server_that_is_gone_for_a_moment(
     ledger: Ledger, connection: Connection, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "_HEARTBEAT_SECONDS", 0.02)
     attempts = threading.Event()
     connect = Ledger.connect
 
@@ -185,12 +180,12 @@ def test_a_run_that_could_not_give_its_lease_back_gets_it_again(
         lease(ledger, "partner:alpha", "run-1"),
     ):
         opened_again.enter_context(closed_to_newcomers(postgres_url, connection))
-    assert leases(connection) == [("partner:alpha", "run-1", os.getpid())]
+    assert lease_rows(connection) == [("partner:alpha", "run-1", os.getpid())]
     with pytest.raises(LeaseHeld):
         lease(ledger, "partner:alpha", "run-2").__enter__()
     with lease(ledger, "partner:alpha", "run-1"):
-        assert leases(connection) == [("partner:alpha", "run-1", os.getpid())]
-    assert leases(connection) == []
+        assert lease_rows(connection) == [("partner:alpha", "run-1", os.getpid())]
+    assert lease_rows(connection) == []
 
 
 def test_who_lost_a_lease_does_not_take_it_from_its_next_holder(ledger: Ledger, connection: Connection) -> None:
@@ -198,8 +193,8 @@ def test_who_lost_a_lease_does_not_take_it_from_its_next_holder(ledger: Ledger, 
         with lease(ledger, "partner:alpha", "run-1"):
             change_lease(connection, "expires_at = now() - interval '1 second'")
             stack.enter_context(lease(ledger, "partner:alpha", "run-2"))
-        assert leases(connection) == [("partner:alpha", "run-2", os.getpid())]
-    assert leases(connection) == []
+        assert lease_rows(connection) == [("partner:alpha", "run-2", os.getpid())]
+    assert lease_rows(connection) == []
 
 
 def test_of_many_who_want_a_dead_holders_lease_one_gets_it(ledger: Ledger, connection: Connection) -> None:
@@ -228,8 +223,8 @@ def test_a_gate_is_closed_until_its_input_changes_or_somebody_accepts_it(connect
     assert record_gate(connection, GATE) == GATE
     assert GATE.closed
     assert accept_gate(connection, "catalogue_diffs", "alpha", "deleted_share", "digest 1")
-    assert gates(connection) == [replace(GATE, accepted=True)]
-    assert not gates(connection)[0].closed
+    assert all_gates(connection) == [replace(GATE, accepted=True)]
+    assert not all_gates(connection)[0].closed
     assert record_gate(connection, replace(GATE, message="again")) == replace(GATE, message="again", accepted=True)
 
     other_input = replace(GATE, input_digest="digest 2")
@@ -249,13 +244,13 @@ def test_nothing_but_a_closed_gate_with_this_very_input_can_be_accepted(connecti
         ("another", "alpha", "deleted_share", "digest 1"),
     ):
         assert not accept_gate(connection, asset, partition_key, gate, digest)
-    assert [gate.accepted for gate in gates(connection)] == [False, False]
+    assert [gate.accepted for gate in all_gates(connection)] == [False, False]
 
 
 def test_gates_come_in_the_order_of_their_bytes(connection: Connection) -> None:
     for key in ("b", "Ünï", "B", "a|00of04", "$abc"):
         record_gate(connection, replace(GATE, partition_key=key))
-    assert [gate.partition_key for gate in gates(connection)] == ["$abc", "B", "a|00of04", "b", "Ünï"]
+    assert [gate.partition_key for gate in all_gates(connection)] == ["$abc", "B", "a|00of04", "b", "Ünï"]
 
 
 def test_progress_is_the_last_word_of_each_stage_and_partition(connection: Connection) -> None:
@@ -264,7 +259,7 @@ def test_progress_is_the_last_word_of_each_stage_and_partition(connection: Conne
     record_progress(connection, "raw_images", "alpha", 7, 10, now - 60, finished=False)
     record_progress(connection, "raw_images", "beta", 3, 3, now - 70, finished=True)
     record_progress(connection, "fingerprints", "alpha", 0, 0, now - 50, finished=False)
-    rows = progress(connection, now - 5)
+    rows = recent_progress(connection, now - 5)
     assert [replace(row, seconds=0.0) for row in rows] == [
         Progress("raw_images", "beta", 3, 3, 0.0, True),
         Progress("raw_images", "alpha", 7, 10, 0.0, False),
@@ -275,7 +270,7 @@ def test_progress_is_the_last_word_of_each_stage_and_partition(connection: Conne
 
 def test_stages_that_did_not_move_lately_are_not_told(connection: Connection) -> None:
     record_progress(connection, "raw_images", "alpha", 1, 2, time.time(), finished=False)
-    assert progress(connection, time.time() + 60) == []
+    assert recent_progress(connection, time.time() + 60) == []
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.decisions import decisions_digest, forget_decision, record_decision
 from resources.ledger.explaining import explanation
 from resources.ledger.fetch_results import FetchResult, record_fetches
+from resources.ledger.gates import FAILED_SHARE, Gate, accept_gate, record_gate
 from resources.ledger.grouping import GroupedHotel, LinkRow
 from resources.ledger.images import FingerprintRow
-from resources.ledger.operations import FAILED_SHARE, Gate, accept_gate, record_gate
 from resources.ledger.release_sources import held_partners, last_passed
 from resources.ledger.releases import DataRelease
 from resources.ledger.shards import GROUP_DIGEST, HOTELS, RANK_DIGEST, Shard
