@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,7 +18,6 @@ from obstore.exceptions import BaseError as ObjectStoreError
 from image_assets.outages import wait_out
 from resources.environment import read_environment
 from resources.ledger.connection import Connection, Ledger
-from resources.ledger.gates import Gate
 from resources.ledger.leases import LeaseHeld, lease
 from resources.ledger.progress import record_progress
 
@@ -151,29 +150,3 @@ def _is_infrastructure_fault(error: Exception) -> bool:
     if isinstance(error, FileNotFoundError):
         return False  # an object that is not there will not come back by waiting
     return isinstance(error, _INFRASTRUCTURE_FAULTS)
-
-
-def first_rejected(rejects: Sequence[tuple[str, int, str, str, str]]) -> dict[str, dg.TableMetadataValue]:
-    """Rejected rows of a user's file (file, line, field, reason, value) as a table in the metadata; none, no table."""
-    columns = ("file", "line", "field", "reason", "value")
-    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rejects]
-    schema = dg.TableSchema([dg.TableColumn(name, "int" if name == "line" else "string") for name in columns])
-    return {"first_rejected": dg.MetadataValue.table(records, schema)} if records else {}
-
-
-def check_result(context: dg.AssetExecutionContext, gate: Gate, **measured: float) -> dg.AssetCheckResult:
-    """A gate's outcome as the asset check that the UI shows; an accepted gate is open and says so.
-
-    `measured` is what the gate judged, as plottable numbers. Dagster fails the step of a closed gate with the name of
-    the check only, so the reason goes into the run's log as well.
-    """
-    message = gate.message + (" Let through by hand." if gate.accepted else "")
-    if gate.closed:
-        context.log.error(f"Gate {gate.gate} of {gate.partition_key} is closed: {message}")
-    return dg.AssetCheckResult(
-        check_name=gate.gate,
-        passed=not gate.closed,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=message,
-        metadata={"input_digest": gate.input_digest, **measured},
-    )

@@ -13,7 +13,8 @@ from image_assets.catalogue_diffs.formats import UnreadableCatalogue, read_catal
 from image_assets.catalogue_diffs.offered import newest_catalogue
 from image_assets.methods import Methods
 from image_assets.partitions import PARTNERS
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, first_rejected, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
+from image_assets.ui_metadata import asset_table, check_result, first_rejected
 from resources.ledger import Ledger, catalogues
 from resources.ledger.catalogues import CatalogueVersion, DiffCounts
 from resources.ledger.gates import Gate, record_gate
@@ -40,18 +41,14 @@ GATE = "deleted_share"
             "`image-assets accept-shrink PARTNER VERSION`; otherwise wait for the partner's next catalogue.",
         )
     ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("partner_id", "text", description="the partner whose catalogue it is"),
-                dg.TableColumn("accommodation_id", "text", description="the partner's own hotel id, kept as text"),
-                dg.TableColumn("url", "text", description="where the partner offers the picture, kept exactly"),
-                dg.TableColumn("position", "int", description="the partner's own order, when given"),
-                dg.TableColumn("version", "text", description="changes when the picture behind the URL changes"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.catalogue_entries",
-    },
+    metadata=asset_table(
+        "image_ledger.catalogue_entries",
+        ("partner_id", "text", "the partner whose catalogue it is"),
+        ("accommodation_id", "text", "the partner's own hotel id, kept as text"),
+        ("url", "text", "where the partner offers the picture, kept exactly"),
+        ("position", "int", "the partner's own order, when given"),
+        ("version", "text", "changes when the picture behind the URL changes"),
+    ),
 )
 def catalogue_diffs(
     context: dg.AssetExecutionContext,

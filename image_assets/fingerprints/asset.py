@@ -18,6 +18,7 @@ from image_assets.partitions import PARTNERS
 from image_assets.pillow_limits import trust_screened_files
 from image_assets.raw_images.asset import raw_images
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from image_assets.ui_metadata import asset_table
 from resources.ledger import Ledger, images, tombstones
 from resources.ledger.images import FingerprintRow
 from resources.object_store import ObjectStore
@@ -36,23 +37,19 @@ trust_screened_files()
     owners=["team:images"],
     code_version="1",
     retry_policy=INFRASTRUCTURE_RETRIES,
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("sha256", "bytea", description="the content"),
-                dg.TableColumn("method", "text", description="version of the method that measured it"),
-                dg.TableColumn("crop_hashes", "bytea", description="36 unsigned 64-bit hashes, big-endian"),
-                dg.TableColumn("luma", "bytea", description="40 x 40 luma thumbnail"),
-                dg.TableColumn("width", "int", description="pixels, EXIF orientation applied"),
-                dg.TableColumn("height", "int", description="pixels, EXIF orientation applied"),
-                dg.TableColumn("sharpness", "float8", description="variance of the Laplacian, 0 and up"),
-                dg.TableColumn("brightness", "float8", description="mean luma, 0 to 255"),
-                dg.TableColumn("contrast", "float8", description="standard deviation of the luma"),
-                dg.TableColumn("colourfulness", "float8", description="Hasler and Suesstrunk's measure, 0 is grey"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.fingerprints",
-    },
+    metadata=asset_table(
+        "image_ledger.fingerprints",
+        ("sha256", "bytea", "the content"),
+        ("method", "text", "version of the method that measured it"),
+        ("crop_hashes", "bytea", "36 unsigned 64-bit hashes, big-endian"),
+        ("luma", "bytea", "40 x 40 luma thumbnail"),
+        ("width", "int", "pixels, EXIF orientation applied"),
+        ("height", "int", "pixels, EXIF orientation applied"),
+        ("sharpness", "float8", "variance of the Laplacian, 0 and up"),
+        ("brightness", "float8", "mean luma, 0 to 255"),
+        ("contrast", "float8", "standard deviation of the luma"),
+        ("colourfulness", "float8", "Hasler and Suesstrunk's measure, 0 is grey"),
+    ),
 )
 def fingerprints(
     context: dg.AssetExecutionContext,

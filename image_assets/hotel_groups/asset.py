@@ -18,7 +18,8 @@ from image_assets.hotel_groups.offered import ReleaseFile, offered_releases
 from image_assets.hotel_groups.placeholders import LOOKS_VERSION, looks
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASES
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, first_rejected, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
+from image_assets.ui_metadata import asset_table, first_rejected
 from resources.ledger import Connection, Ledger, placeholders, release_loading, releases
 from resources.ledger.decisions import decisions_digest
 from resources.ledger.release_sources import held_partners
@@ -34,20 +35,16 @@ from resources.object_store import ObjectStore
     owners=["team:images"],
     code_version="1",
     retry_policy=INFRASTRUCTURE_RETRIES,
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("release_id", "text", description="the data release"),
-                dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("partner_id", "text", description="the partner that offers the picture"),
-                dg.TableColumn("accommodation_id", "text", description="the partner's record of the hotel"),
-                dg.TableColumn("url", "text", description="a picture that was available when the release was frozen"),
-                dg.TableColumn("sha256", "bytea", description="its content"),
-                dg.TableColumn("placeholder", "bool", description="no picture of the hotel: left out of its gallery"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.release_images",
-    },
+    metadata=asset_table(
+        "image_ledger.release_images",
+        ("release_id", "text", "the data release"),
+        ("hotel_id", "text", "our hotel"),
+        ("partner_id", "text", "the partner that offers the picture"),
+        ("accommodation_id", "text", "the partner's record of the hotel"),
+        ("url", "text", "a picture that was available when the release was frozen"),
+        ("sha256", "bytea", "its content"),
+        ("placeholder", "bool", "no picture of the hotel: left out of its gallery"),
+    ),
 )
 def hotel_groups(
     context: dg.AssetExecutionContext,

@@ -19,7 +19,8 @@ from image_assets.image_groups.similarity import Policy
 from image_assets.methods import Methods
 from image_assets.partitions import RELEASE_SHARDS
 from image_assets.shards import loaded_release, partition_shard, stage_digest
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from image_assets.ui_metadata import asset_table, check_result
 from resources.ledger import Ledger, grouping, shards, tombstones
 from resources.ledger.gates import POLICY_CERTIFIED, Gate, record_gate
 from resources.ledger.grouping import BY_DECISION, GroupedHotel, HotelContents, LinkRow
@@ -56,17 +57,13 @@ _IMAGES_A_BATCH = 20_000  # 2 kB each and their groups, some 60 MB; a hotel of m
             f"false merges and recall. When closed, nothing is grouped. {WHAT_TO_DO}",
         ),
     ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("group_digest", "uuid", description="of contents, people's decisions and policy"),
-                dg.TableColumn("image_group_id", "text", description="digest of hotel and smallest member"),
-                dg.TableColumn("sha256", "bytea", description="a content that shows the group's picture"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.image_groups",
-    },
+    metadata=asset_table(
+        "image_ledger.image_groups",
+        ("hotel_id", "text", "our hotel"),
+        ("group_digest", "uuid", "of contents, people's decisions and policy"),
+        ("image_group_id", "text", "digest of hotel and smallest member"),
+        ("sha256", "bytea", "a content that shows the group's picture"),
+    ),
 )
 def image_groups(
     context: dg.AssetExecutionContext,

@@ -28,8 +28,9 @@ from image_assets.partitions import RELEASES, SHARD_KEYS
 from image_assets.priorities import RANKING_VERSION
 from image_assets.renditions.asset import renditions
 from image_assets.shards import loaded_release, stage_digest, whole_release
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
 from image_assets.store_pages import page_url
+from image_assets.ui_metadata import asset_table, check_result
 from resources.ledger import Ledger, grouping, publishing, releases, rendering, shards, tombstones
 from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, all_gates, record_gate
 from resources.ledger.publishing import PublishedPage
@@ -49,25 +50,21 @@ from resources.object_store import ObjectStore
         dg.AssetCheckSpec(name, asset="image_release", blocking=True, partitions_def=RELEASES, description=description)
         for name, description in gates.DESCRIPTIONS.items()
     ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("position", "int32", description="in the hotel's gallery, from 1, best first"),
-                dg.TableColumn("image_group_id", "text", description="the picture that the group's images show"),
-                dg.TableColumn("sha256", "text", description="the published content, hex"),
-                dg.TableColumn("partner_id", "text", description="who offers the published image"),
-                dg.TableColumn("accommodation_id", "text", description="the partner's record of the hotel"),
-                dg.TableColumn("url", "text", description="where it was fetched"),
-                dg.TableColumn("width", "int32", description="of the original, pixels"),
-                dg.TableColumn("height", "int32", description="of the original, pixels"),
-                dg.TableColumn("score", "float64", description="why it is there, 0 to 1"),
-                dg.TableColumn("members", "list<struct>", description="every catalogue entry it stands for"),
-                dg.TableColumn("renditions", "list<struct>", description="recipe, key in the store, size, format"),
-            ]
-        ),
-        "dagster/table_name": "image-releases/<release>/<manifest digest>/manifest.parquet",
-    },
+    metadata=asset_table(
+        "image-releases/<release>/<manifest digest>/manifest.parquet",
+        ("hotel_id", "text", "our hotel"),
+        ("position", "int32", "in the hotel's gallery, from 1, best first"),
+        ("image_group_id", "text", "the picture that the group's images show"),
+        ("sha256", "text", "the published content, hex"),
+        ("partner_id", "text", "who offers the published image"),
+        ("accommodation_id", "text", "the partner's record of the hotel"),
+        ("url", "text", "where it was fetched"),
+        ("width", "int32", "of the original, pixels"),
+        ("height", "int32", "of the original, pixels"),
+        ("score", "float64", "why it is there, 0 to 1"),
+        ("members", "list<struct>", "every catalogue entry it stands for"),
+        ("renditions", "list<struct>", "recipe, key in the store, size, format"),
+    ),
 )
 def image_release(
     context: dg.AssetExecutionContext,

@@ -11,6 +11,7 @@ from image_assets.partitions import RELEASE_SHARDS
 from image_assets.priorities.ranking import rank
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from image_assets.ui_metadata import asset_table
 from resources.ledger import Ledger, ranking, shards, tombstones
 
 _HOTELS_A_BATCH = 2000
@@ -24,24 +25,20 @@ _HOTELS_A_BATCH = 2000
     owners=["team:images"],
     code_version="1",
     retry_policy=INFRASTRUCTURE_RETRIES,
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("hotel_id", "text", description="our hotel"),
-                dg.TableColumn("position", "int", description="from 1, best first"),
-                dg.TableColumn("image_group_id", "text", description="the picture that the group's images show"),
-                dg.TableColumn("sha256", "bytea", description="the group's best image"),
-                dg.TableColumn("score", "float8", description="weighted sum of the parts, 0 to 1"),
-                dg.TableColumn("part_resolution", "float8", description="0 to 1: pixels"),
-                dg.TableColumn("part_sharpness", "float8", description="0 to 1: fine detail"),
-                dg.TableColumn("part_exposure", "float8", description="0 to 1: brightness and contrast"),
-                dg.TableColumn("part_partner_position", "float8", description="0 to 1: the partner's own order"),
-                dg.TableColumn("part_partners", "float8", description="0 to 1: how many partners show the picture"),
-                dg.TableColumn("part_trust", "float8", description="0 to 1: the partner's trust"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.priorities",
-    },
+    metadata=asset_table(
+        "image_ledger.priorities",
+        ("hotel_id", "text", "our hotel"),
+        ("position", "int", "from 1, best first"),
+        ("image_group_id", "text", "the picture that the group's images show"),
+        ("sha256", "bytea", "the group's best image"),
+        ("score", "float8", "weighted sum of the parts, 0 to 1"),
+        ("part_resolution", "float8", "0 to 1: pixels"),
+        ("part_sharpness", "float8", "0 to 1: fine detail"),
+        ("part_exposure", "float8", "0 to 1: brightness and contrast"),
+        ("part_partner_position", "float8", "0 to 1: the partner's own order"),
+        ("part_partners", "float8", "0 to 1: how many partners show the picture"),
+        ("part_trust", "float8", "0 to 1: the partner's trust"),
+    ),
 )
 def priorities(
     context: dg.AssetExecutionContext,

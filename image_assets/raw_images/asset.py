@@ -22,7 +22,8 @@ from image_assets.raw_images.downloading import Arrived, Judged, Said, judged_ba
 from image_assets.raw_images.drawing import FairDrawing
 from image_assets.raw_images.failed_share import failed_share
 from image_assets.raw_images.screening import LIMIT_REASONS
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, check_result, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, StageRun, stage_run
+from image_assets.ui_metadata import asset_table, check_result, shown_rows
 from resources.environment import read_environment
 from resources.image_fetcher import FetchRequest, HostReport, HostRow, Validators, fetch_all, waiting_places
 from resources.ledger import Ledger, catalogues, fetch_queue, fetch_results, images, tombstones
@@ -58,19 +59,15 @@ _JUDGED_AT_ONCE = 2 * (os.cpu_count() or 1)
             "`image-assets accept-failures PARTNER`.",
         )
     ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("partner_id", "text", description="the partner that offers the picture"),
-                dg.TableColumn("fetch_key", "uuid", description="digest of URL and entry version"),
-                dg.TableColumn("outcome", "text", description="available, rejected (final) or failed"),
-                dg.TableColumn("reason", "text", description="why it is not available"),
-                dg.TableColumn("attempts", "int", description="requests made"),
-                dg.TableColumn("sha256", "bytea", description="the content, stored under raw/<aa>/<sha256>"),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.fetch_results",
-    },
+    metadata=asset_table(
+        "image_ledger.fetch_results",
+        ("partner_id", "text", "the partner that offers the picture"),
+        ("fetch_key", "uuid", "digest of URL and entry version"),
+        ("outcome", "text", "available, rejected (final) or failed"),
+        ("reason", "text", "why it is not available"),
+        ("attempts", "int", "requests made"),
+        ("sha256", "bytea", "the content, stored under raw/<aa>/<sha256>"),
+    ),
 )
 def raw_images(
     context: dg.AssetExecutionContext,
@@ -154,11 +151,7 @@ def _gate(
 
 def _host_table(hosts: Sequence[HostRow]) -> dg.TableMetadataValue:
     """The busiest hosts of this run; latencies are milliseconds until an answer began, `state` is the last one."""
-    rows = [{name: value if value is not None else "" for name, value in asdict(host).items()} for host in hosts]
-    return dg.MetadataValue.table(
-        [dg.TableRecord(row) for row in rows],
-        dg.TableSchema([dg.TableColumn(name) for name in (rows[0] if rows else ())]),
-    )
+    return shown_rows({name: "" if value is None else value for name, value in asdict(host).items()} for host in hosts)
 
 
 async def _download(

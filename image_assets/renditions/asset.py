@@ -19,10 +19,10 @@ from image_assets.renditions.making import Made, Wanted, made_of
 from image_assets.renditions.recipes import Recipe, recipe_digest, rendition_key
 from image_assets.renditions.sizes import jpeg_counterparts, size_metadata
 from image_assets.shards import loaded_release, partition_shard, require_stage, stage_digest
-from image_assets.stage_run import INFRASTRUCTURE_RETRIES, check_result, stage_run
+from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
+from image_assets.ui_metadata import asset_table, check_result, shown_rows
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
 from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
-from resources.ledger.rendering import TooLarge
 from resources.object_store import ObjectStore
 
 RENDERABLE = "renderable"
@@ -65,27 +65,19 @@ trust_screened_files()
             "RELEASE`.",
         ),
     ],
-    metadata={
-        "dagster/column_schema": dg.TableSchema(
-            columns=[
-                dg.TableColumn("sha256", "bytea", description="the content it was made from"),
-                dg.TableColumn("recipe", "text", description="its name in renditions.yaml"),
-                dg.TableColumn("recipe_digest", "text", description="of all that changes the recipe's output"),
-                dg.TableColumn("key", "text", description="where it lies in the store"),
-                dg.TableColumn("width", "int", description="pixels"),
-                dg.TableColumn("height", "int", description="pixels"),
-                dg.TableColumn("bytes", "int", description="size of the object"),
-                dg.TableColumn("format", "text", description="jpeg, webp or avif"),
-                dg.TableColumn(
-                    "quality", "smallint", description="it was encoded with; less than the recipe's for bytes"
-                ),
-                dg.TableColumn(
-                    "too_large", "boolean", description="above the recipe's max_bytes in the lowest quality"
-                ),
-            ]
-        ),
-        "dagster/table_name": "image_ledger.renditions",
-    },
+    metadata=asset_table(
+        "image_ledger.renditions",
+        ("sha256", "bytea", "the content it was made from"),
+        ("recipe", "text", "its name in renditions.yaml"),
+        ("recipe_digest", "text", "of all that changes the recipe's output"),
+        ("key", "text", "where it lies in the store"),
+        ("width", "int", "pixels"),
+        ("height", "int", "pixels"),
+        ("bytes", "int", "size of the object"),
+        ("format", "text", "jpeg, webp or avif"),
+        ("quality", "smallint", "it was encoded with; less than the recipe's for bytes"),
+        ("too_large", "boolean", "above the recipe's max_bytes in the lowest quality"),
+    ),
 )
 def renditions(
     context: dg.AssetExecutionContext,
@@ -141,7 +133,7 @@ def renditions(
                 "unrenderable_images": len(failures),
                 "lost_originals": counts["lost"],
                 **size_metadata(sizes, methods.recipes),
-                **({"too_large": _table(too_large)} if too_large else {}),
+                **({"too_large": shown_rows(row._asdict() for row in too_large)} if too_large else {}),
                 **run.finish(),
             },
             check_results=[check_result(context, gate, unrenderable_images=len(failures)) for gate in gates],
@@ -155,14 +147,6 @@ def _claimed(connection: Connection, recipes: tuple[Recipe, ...]) -> Iterator[Wa
         keys = [rendition_key(recipe, content.sha256) for content in page for recipe in content.recipes]
         tombstones.claim(connection, keys)
         yield from page
-
-
-def _table(rows: list[TooLarge]) -> dg.TableMetadataValue:
-    """Renditions above their bytes."""
-    return dg.MetadataValue.table(
-        [dg.TableRecord(row._asdict()) for row in rows],
-        dg.TableSchema([dg.TableColumn(name) for name in TooLarge._fields]),
-    )
 
 
 def _record(connection: Connection, batch: list[Made], recipes_digest: str) -> Counter[str]:
