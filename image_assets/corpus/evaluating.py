@@ -28,6 +28,7 @@ from image_assets.methods import Methods
 from image_assets.shards import whole_release
 from resources.ledger import Connection, Ledger, certificates, corpus
 from resources.ledger.decisions import pair_decisions
+from resources.ledger.releases import newest_loaded
 from resources.object_store import ObjectStore, raw_image_key
 
 _HOTELS_OF_THE_MIX = 20_000
@@ -120,7 +121,7 @@ def read_corpus(connection: Connection, methods: Methods) -> Corpus:
 
 def read_mix(connection: Connection, methods: Methods) -> Mix | None:
     """The pairs inside the hotels of the newest loaded release; None when none of them is grouped."""
-    release_id = corpus.newest_loaded_release(connection)
+    release_id = newest_loaded(connection)
     if release_id is None:
         return None
     hotels, same, different = corpus.pair_mix(connection, whole_release(release_id, methods), _HOTELS_OF_THE_MIX)

@@ -31,7 +31,8 @@ def with_contrast(image: Image.Image, factor: float) -> Image.Image:
     return picture
 
 
-def _sum_luma(pixels: NDArray[np.uint32]) -> np.int64:
+@compiled
+def _luma_sum(pixels: NDArray[np.uint32]) -> np.int64:
     """The sum of Pillow's luma: (19595 R + 38470 G + 7471 B + 32768) >> 16."""
     total = np.int64(0)
     for y in range(pixels.shape[0]):
@@ -45,14 +46,9 @@ def _sum_luma(pixels: NDArray[np.uint32]) -> np.int64:
     return total
 
 
-_luma_sum = compiled(_sum_luma)
-
-
-def _blend_all(pixels: Pixels, mean: np.float32, factor: np.float32, blended: Pixels) -> None:
+@compiled
+def _blend(pixels: Pixels, mean: np.float32, factor: np.float32, blended: Pixels) -> None:
     values, results = pixels.reshape(-1), blended.reshape(-1)
     for i in range(values.shape[0]):
         value = mean + factor * (np.float32(values[i]) - mean)
         results[i] = np.uint8(min(max(value, np.float32(0)), np.float32(255)))
-
-
-_blend = compiled(_blend_all)

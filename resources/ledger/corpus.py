@@ -230,14 +230,6 @@ def pair_mix(connection: Connection, release: Shard, hotels: int) -> tuple[int, 
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def newest_loaded_release(connection: Connection) -> str | None:
-    """The last data release, in name order, whose hotels are frozen in the ledger."""
-    row = connection.execute(
-        "SELECT release_id FROM data_releases WHERE outcome = 'loaded' ORDER BY release_id DESC LIMIT 1"
-    ).fetchone()
-    return None if row is None else str(row[0])
-
-
 def contents(connection: Connection, sha256s: Sequence[str], method: str) -> list[HotelPicture]:
     """The fingerprints of single contents (hex); those without one are left out. The URL is empty."""
     rows = connection.execute(

@@ -14,6 +14,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from resources.ledger.connection import Connection, copy_rows, one_row
+from resources.ledger.rendering import delete_renditions
 
 RENDITION = "rendition"
 ORIGINAL = "original"
@@ -174,13 +175,7 @@ def _locked(connection: Connection, keys: Sequence[str], due: datetime) -> list[
 
 
 def _delete_rows(connection: Connection, keys: Sequence[str]) -> None:
-    connection.execute(
-        """DELETE FROM renditions AS made USING (
-               SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256
-               FROM unnest(%s::text[]) AS key) AS gone
-           WHERE made.sha256 = gone.sha256 AND made.key = gone.key""",
-        [list(keys)],
-    )
+    delete_renditions(connection, keys)
     connection.execute("DELETE FROM published_releases WHERE manifest_key = ANY(%s)", [list(keys)])
     contents = [bytes.fromhex(key.rpartition("/")[2]) for key in keys if key.startswith("raw/")]
     for table in ("raw_images", "fingerprints", "fingerprint_failures", "content_looks", "rendition_failures"):

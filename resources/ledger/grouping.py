@@ -233,7 +233,6 @@ class GroupCounts:
     """What grouping found in a shard, or in a whole release."""
 
     hotels: int
-    hotels_with_images: int
     contents: int
     image_groups: int
     links: int  # that made these groups
@@ -248,7 +247,7 @@ def group_counts(connection: Connection, shard: Shard) -> GroupCounts:
     """Count over the shard's hotels, as far as they are grouped."""
     rows = rows_of(
         connection,
-        f"""SELECT count(*), count(*) FILTER (WHERE images > 0),
+        f"""SELECT count(*),
                 (SELECT count(*) FROM release_hotels AS hotel JOIN image_groups AS grouped
                     ON grouped.hotel_id = hotel.hotel_id AND grouped.group_digest = {GROUP_DIGEST}
                     WHERE hotel.release_id = %(release)s AND hotel.bucket >= %(low)s AND hotel.bucket < %(high)s),

@@ -1,6 +1,6 @@
 """The ledger's queries on contents: which are in the store, and their fingerprints still to make or made.
 
-Does not belong here: the catalogue's entries and their fetches (fetches), hashing.
+Does not belong here: the catalogue's entries (catalogues) and their fetches (fetch_results), hashing.
 """
 
 from __future__ import annotations

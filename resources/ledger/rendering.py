@@ -293,11 +293,16 @@ def forget_renditions(connection: Connection, release_id: str, keys: Sequence[st
     if not keys:
         return
     with connection.transaction():
-        connection.execute(
-            """DELETE FROM renditions AS made USING (
-                   SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256
-                   FROM unnest(%s::text[]) AS key) AS gone
-               WHERE made.sha256 = gone.sha256 AND made.key = gone.key""",
-            [list(keys)],
-        )
+        delete_renditions(connection, keys)
         connection.execute("DELETE FROM shard_builds WHERE release_id = %s AND stage = 'renditions'", [release_id])
+
+
+def delete_renditions(connection: Connection, keys: Sequence[str]) -> None:
+    """The rows of these objects go; a key tells its content, by which the rows are found."""
+    connection.execute(
+        """DELETE FROM renditions AS made USING (
+               SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256
+               FROM unnest(%s::text[]) AS key) AS gone
+           WHERE made.sha256 = gone.sha256 AND made.key = gone.key""",
+        [list(keys)],
+    )
