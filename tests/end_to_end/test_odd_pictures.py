@@ -1,4 +1,4 @@
-"""Files that the screening accepts although they are odd: no later stage may stop at one, and each is published."""
+"""Odd files: those that the screening accepts stop no later stage, and each is published."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from end_to_end.offers import entries, pictures
 from end_to_end.world import World
 from image_files import png_chunk
 from partner_site import PartnerSite
@@ -93,3 +94,27 @@ def test_every_odd_picture_that_is_accepted_is_published(world: World, site: Par
     world.settle()
     published = {member["url"]: len(row["renditions"]) for row in world.manifest() for member in row["members"]}
     assert {name: published.get(url) for url, name in urls.items()} == dict.fromkeys(ODD, len(world.methods.recipes))
+
+
+def test_sixteen_bit_and_transparent_pictures_are_told_apart(world: World, site: PartnerSite) -> None:
+    urls = []
+    for seed in range(2):
+        grey = np.asarray(drawn(seed).convert("L")).astype(np.uint16) * 257
+        urls.append(site.serve(f"/deep/{seed}.png", saved("PNG", Image.fromarray(grey))))
+        shape = Image.new("RGBA", (640, 480), (0, 0, 0, 0))
+        shape.putalpha(drawn(seed + 10).convert("L"))
+        urls.append(site.serve(f"/alpha/{seed}.png", saved("PNG", shape)))
+    world.offer("alpha", "w1", entries("1", urls))
+    world.release("r1", [("H1", "alpha", "1")])
+    world.settle()
+    assert sorted(world.galleries()["H1"]) == sorted(urls)
+
+
+def test_an_image_of_impossible_size_is_rejected_and_its_neighbours_are_kept(world: World, site: PartnerSite) -> None:
+    header = struct.pack(">IIBBBBB", 2**32 - 1, 2**32 - 1, 8, 2, 0, 0, 0)
+    huge = site.serve("/huge.png", b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header))
+    good = pictures(site, "a", range(1))[0]
+    world.offer("alpha", "w1", entries("1", [huge, good]))
+    world.settle()
+    assert world.outcomes("alpha")[0] == ("available", None, 1)
+    assert world.outcomes("alpha")[1][0] == "rejected"

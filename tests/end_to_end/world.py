@@ -22,6 +22,7 @@ from image_assets.partitions import PARTNERS, RELEASES, SHARD_KEYS
 from image_assets.pending_work import INGEST, PendingWork, Work, notice_newest_release, pending_work
 from resources.environment import read_environment
 from resources.ledger import Ledger
+from resources.ledger.gates import all_gates
 from resources.object_store import ObjectStore
 from resources.partners import Partners
 
@@ -94,3 +95,15 @@ class World:
         for row in self.manifest():
             found.setdefault(row["hotel_id"], []).append(row["url"])
         return found
+
+    def closed_gates(self) -> list[str]:
+        with self.ledger.connect() as connection:
+            return [gate.gate for gate in all_gates(connection) if gate.closed]
+
+    def outcomes(self, partner_id: str) -> list[tuple[str, str | None, int]]:
+        """(outcome, reason, number) of what came of the partner's images."""
+        with self.ledger.connect() as connection:
+            return connection.execute(
+                "SELECT outcome, reason, count(*) FROM fetch_results WHERE partner_id = %s GROUP BY 1, 2 ORDER BY 1, 2",
+                [partner_id],
+            ).fetchall()
