@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 from _peak_memory import peak_mib
 
-from image_assets.garbage import collect_garbage
+from image_assets.commands.garbage import collect_garbage
 from image_assets.image_release.manifest import MANIFEST_SCHEMA, contents_of, write_manifest
 from image_assets.image_release.publishing import point_to, release_keys
 from image_assets.methods import Methods

@@ -44,7 +44,7 @@ from _scaled_ledger import (
 
 from image_assets.catalogue_diffs.offered import offered_catalogues
 from image_assets.certification import certification
-from image_assets.garbage import collect_garbage
+from image_assets.commands.garbage import collect_garbage
 from image_assets.hotel_groups.asset import mark_placeholders
 from image_assets.image_groups import image_group_id
 from image_assets.image_groups.asset import batches
@@ -404,7 +404,7 @@ class Meter:
         pid = Path(world.folder, "postgres", "postmaster.pid").read_text().split("\n", 1)[0]
         self._server = psutil.Process(int(pid))
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["image_assets.garbage", "image_assets.hotel_groups.asset"])
+        self._context.set_forkserver_preload(["image_assets.commands.garbage", "image_assets.hotel_groups.asset"])
 
     def measure(self, stage: Callable[[World], int], world: World) -> Figures:
         rows, scanned, processor = self._rows(), self._scanned(), self._processor()

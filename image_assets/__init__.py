@@ -9,5 +9,5 @@ What all rooms share: `methods` (what results depend on) and `chosen_methods` (a
 What looks at pixels: `shown_pixels`, `pillow_limits`, `decoder_memory`; `compiling` is for loops over them.
 
 What makes it run: `pending_work` says what is missing, `jobs` which assets run together; `cli` is the `image-assets`
-command, with `commands`, `corpus` and `garbage` behind it; `supervision` keeps Dagster's processes.
+command, with `commands` and `corpus` behind it; `supervision` keeps Dagster's processes.
 """

@@ -234,8 +234,8 @@ def placeholders(release: str | None) -> None:
 )
 def gc(delete: bool, originals: bool, grace: str) -> None:
     """Tell what nothing refers to any more; with --delete, collect it. Safe beside running work."""
+    from image_assets.commands.garbage import GarbageError, collect_garbage, report_lines
     from image_assets.commands.services import open_house
-    from image_assets.garbage import GarbageError, collect_garbage, report_lines
     from resources.ledger.leases import LeaseHeld
 
     wait = parse_time(grace)

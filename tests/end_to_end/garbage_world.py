@@ -11,7 +11,7 @@ from end_to_end.driven_world import Places, watch
 from end_to_end.fresh_worlds import world_at
 from end_to_end.world import World
 
-from image_assets.garbage import Collected, collect_garbage
+from image_assets.commands.garbage import Collected, collect_garbage
 from resources.ledger import rendering
 from resources.ledger.rendering import RenditionRow
 from resources.object_store import raw_image_key

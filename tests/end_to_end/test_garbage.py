@@ -19,7 +19,7 @@ from pictures import drawn, jpeg
 from policy_certificates import good_certificate, keep
 from s3_server import s3_server
 
-from image_assets.garbage import Collected, GarbageError, collect_garbage
+from image_assets.commands.garbage import Collected, GarbageError, collect_garbage
 from image_assets.image_release.publishing import CURRENT
 from resources.ledger.leases import LeaseHeld, lease
 from resources.object_store import raw_image_key
