@@ -33,7 +33,6 @@ def choose_methods(environment: Environment, partners: Partners) -> Methods:
     """The methods, given the partners file as it was read. Raises RecipesFileError, and PartnersFileError for a choice
     that does not exist.
     """
-    listed = partners.listed
     recipes = load_recipes(environment.renditions_file)
     with _section("fingerprints", environment):
         algorithm = _algorithm(partners)
@@ -49,13 +48,7 @@ def choose_methods(environment: Environment, partners: Partners) -> Methods:
         required=replace(
             Requirements(), **{key: partners.grouping[key] for key in _REQUIREMENTS if key in partners.grouping}
         ),
-        trust={name: settings.trust for name, settings in listed.items() if settings.trust != 1.0},
-        max_deleted_shares={name: settings.max_deleted_share for name, settings in listed.items()},
-        max_failed_shares={name: settings.max_failed_share for name, settings in listed.items()},
-        recheck_after={
-            name: settings.recheck_after for name, settings in listed.items() if settings.recheck_after is not None
-        },
-        obeying_robots_tag=frozenset(name for name, settings in listed.items() if settings.obey_robots_tag),
+        partners=partners.listed,
         placeholders=replace(PlaceholderPolicy(), **partners.placeholders),
     )
 

@@ -24,41 +24,44 @@ DEFAULT_ALGORITHM = "dhash"
 
 @dataclass(frozen=True)
 class Methods:
-    """All choices that change results or gates.
-
-    Choices of single partners are kept for those that partners.yaml lists; `trust`, `recheck_after` (days) and
-    `obeying_robots_tag` only where they differ from the default.
-    """
+    """All choices that change results or gates; `partners` are those that partners.yaml lists."""
 
     recipes: tuple[Recipe, ...]
     limits: ScreeningLimits = field(default_factory=ScreeningLimits)
     algorithm: str = DEFAULT_ALGORITHM
     policy: Policy = DEFAULT_POLICY
     required: Requirements = field(default_factory=Requirements)
-    trust: Mapping[str, float] = field(default_factory=dict)
-    max_deleted_shares: Mapping[str, float] = field(default_factory=dict)
-    max_failed_shares: Mapping[str, float] = field(default_factory=dict)
-    recheck_after: Mapping[str, float] = field(default_factory=dict)
-    obeying_robots_tag: frozenset[str] = frozenset()
+    partners: Mapping[str, PartnerSettings] = field(default_factory=dict)
     max_lost_hotels_share: float = 0.1
     placeholders: PlaceholderPolicy = field(default_factory=PlaceholderPolicy)
 
+    def partner(self, partner_id: str) -> PartnerSettings:
+        """The settings of a partner; the defaults when partners.yaml does not list it."""
+        return self.partners.get(partner_id) or PartnerSettings(partner_id)
+
+    @property
+    def trust(self) -> dict[str, float]:
+        """How much each partner is trusted, where it is not the default."""
+        default = PartnerSettings.trust
+        return {name: settings.trust for name, settings in self.partners.items() if settings.trust != default}
+
+    @property
+    def recheck_after(self) -> dict[str, float]:
+        """After how many days the pictures of each partner are checked again, where they are."""
+        days = {name: settings.recheck_after for name, settings in self.partners.items()}
+        return {name: after for name, after in days.items() if after is not None}
+
     def shrink_digest(self, catalogue: CatalogueVersion) -> str:
         """Names a catalogue file and the limit that its gate `deleted_share` measures it by."""
-        return f"{catalogue.digest}:{self.max_deleted_share(catalogue.partner_id)}"
-
-    def max_deleted_share(self, partner_id: str) -> float:
-        """The share of a known partner's URLs that one catalogue may delete."""
-        return self.max_deleted_shares.get(partner_id, PartnerSettings.max_deleted_share)
+        return f"{catalogue.digest}:{self.partner(catalogue.partner_id).max_deleted_share}"
 
     def failed_digest(self, partner_id: str, version: str | None, etag: str | None) -> str:
         """Names a partner's applied catalogue and the limit that its gate `failed_share` measures it by."""
-        limit = self.max_failed_shares.get(partner_id, PartnerSettings.max_failed_share)
-        return f"{version}:{etag}:{limit}"
+        return f"{version}:{etag}:{self.partner(partner_id).max_failed_share}"
 
     def screening_of(self, partner_id: str) -> str:
         """Changes when an image of the partner may be judged differently."""
-        return self.screening + ("/obey_robots_tag" if partner_id in self.obeying_robots_tag else "")
+        return self.screening + ("/obey_robots_tag" if self.partner(partner_id).obey_robots_tag else "")
 
     @property
     def screening(self) -> str:

@@ -131,7 +131,7 @@ def _stage(run: StageRun, store: ObjectStore, catalogue: CatalogueVersion) -> Di
 
 
 def _deleted_share_gate(catalogue: CatalogueVersion, counts: DiffCounts, methods: Methods) -> Gate:
-    limit = methods.max_deleted_share(catalogue.partner_id)
+    limit = methods.partner(catalogue.partner_id).max_deleted_share
     passed = counts.deleted_share <= limit
     message = (
         f"Catalogue {catalogue.version} of {catalogue.partner_id} deletes {counts.deleted:,} of {counts.known:,} "

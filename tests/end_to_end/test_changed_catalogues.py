@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from end_to_end.offers import entries, pictures
 from end_to_end.world import World
 from partner_site import PartnerSite
@@ -65,7 +63,7 @@ def test_a_higher_limit_in_the_partners_file_reopens_a_held_catalogue(world: Wor
     world.offer("alpha", "w2", entries("1", urls[:1]))
     world.settle()
     assert world.closed_gates() == ["deleted_share"]
-    world.methods = replace(world.methods, max_deleted_shares={"alpha": 0.8})
+    world.choose("alpha", max_deleted_share=0.8)
     world.settle()
     assert world.pending().stopped == []
     assert world.outcomes("alpha") == [("available", None, 1)]

@@ -115,9 +115,7 @@ def test_pictures_are_rechecked_by_themselves_only_after_the_days_their_partner_
     with world.ledger.connect() as connection:
         connection.execute("UPDATE fetch_headers SET checked_at = now() - interval '8 days'")
     assert world.settle() == []
-    settings = replace(world.partners.of("alpha"), recheck_after=7.0)
-    world.partners = replace(world.partners, listed={**world.partners.listed, "alpha": settings})
-    world.methods = replace(world.methods, recheck_after={"alpha": 7.0})
+    world.choose("alpha", recheck_after=7.0)
     assert len(world.settle()) == 1
     assert site.requests == {"/a/0.jpg": 2, "/a/1.jpg": 2}
     assert world.settle() == []
@@ -126,8 +124,7 @@ def test_pictures_are_rechecked_by_themselves_only_after_the_days_their_partner_
 def test_a_partner_most_of_whose_images_fail_keeps_its_pictures_of_the_last_release(
     world: World, site: PartnerSite
 ) -> None:
-    settings = replace(world.partners.of("alpha"), attempts=1, host_patience_seconds=0.1, backoff_seconds=0.0)
-    world.partners = replace(world.partners, listed={**world.partners.listed, "alpha": settings})
+    world.choose("alpha", attempts=1, host_patience_seconds=0.1, backoff_seconds=0.0)
     good, better = pictures(site, "good", range(2)), pictures(site, "better", range(5, 7))
     with partner_site() as nobody:
         broken = [nobody.url(f"/{number}.jpg") for number in range(110)]
@@ -136,7 +133,7 @@ def test_a_partner_most_of_whose_images_fail_keeps_its_pictures_of_the_last_rele
     world.settle()
 
     world.offer("alpha", "w2", entries("1", [*broken, *better]))
-    world.methods = replace(world.methods, max_deleted_shares={"alpha": 1.0})
+    world.choose("alpha", max_deleted_share=1.0)
     world.release("r2", [("H1", "alpha", "1")])
     world.settle()
     assert world.closed_gates() == ["failed_share"]
@@ -160,9 +157,7 @@ def test_opt_outs_of_a_server_are_recorded_and_obeyed_where_chosen(world: World,
     world.settle()
     assert sorted(world.galleries()["H1"]) == sorted([plain, opted_out])
 
-    settings = replace(world.partners.of("alpha"), obey_robots_tag=True)
-    world.partners = replace(world.partners, listed={**world.partners.listed, "alpha": settings})
-    world.methods = replace(world.methods, obeying_robots_tag=frozenset({"alpha"}))
+    world.choose("alpha", obey_robots_tag=True)
     world.release("r2", [("H1", "alpha", "1")])
     world.settle()
     assert world.galleries() == {"H1": [plain]}

@@ -30,7 +30,8 @@ AT_ONCE = timedelta(0)
 @pytest.fixture
 def world(world: World) -> World:
     """Three recipes make shorter tests than fourteen; the partner may drop pictures as it likes."""
-    world.methods = replace(world.methods, recipes=world.methods.recipes[:3], max_deleted_shares={"alpha": 1.0})
+    world.methods = replace(world.methods, recipes=world.methods.recipes[:3])
+    world.choose("alpha", max_deleted_share=1.0)
     return world
 
 

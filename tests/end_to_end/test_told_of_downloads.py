@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -16,8 +15,7 @@ from image_assets.pending_work import INGEST, Work
 def test_every_request_is_in_the_table_of_hosts_and_every_missing_image_under_its_reason(
     world: World, site: PartnerSite
 ) -> None:
-    settings = replace(world.partners.of("alpha"), backoff_seconds=0.001)
-    world.partners = replace(world.partners, listed={**world.partners.listed, "alpha": settings})
+    world.choose("alpha", backoff_seconds=0.001)
     site.serve("/moved.jpg", 302)
     site.headers["/moved.jpg"] = {"Location": "/picture.jpg"}
     site.headers["/picture.jpg"] = {"X-Robots-Tag": "noai"}

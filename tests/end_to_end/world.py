@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
@@ -48,6 +48,12 @@ class World:
         """Drop a data release of (hotel, partner, accommodation) into the store."""
         lines = ["hotel_id,partner_id,accommodation_id", *(",".join(row) for row in rows)]
         self.store.put(f"data-releases/{release_id}.csv", "\n".join(lines).encode())
+
+    def choose(self, partner_id: str, **choices: Any) -> None:
+        """What partners.yaml says of a partner from now on."""
+        settings = replace(self.partners.of(partner_id), **choices)
+        self.partners = replace(self.partners, listed={**self.partners.listed, partner_id: settings})
+        self.methods = replace(self.methods, partners=self.partners.listed)
 
     def pending(self) -> PendingWork:
         notice_newest_release(self.store, self.ledger)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from fetch_queues import whole_queue
 
@@ -16,9 +18,15 @@ from resources.ledger.catalogues import CatalogueVersion
 from resources.ledger.fetch_results import FetchResult, record_fetches
 from resources.ledger.gates import Gate, record_gate
 from resources.object_store import ObjectStore
+from resources.partners import PartnerSettings
 
 METHODS = Methods(load_recipes(PROJECT / "renditions.yaml"))
 LONG = timedelta(hours=6)
+
+
+def choosing(partner_id: str, **choices: Any) -> Methods:
+    """The methods when partners.yaml chooses something for a partner."""
+    return replace(METHODS, partners={partner_id: PartnerSettings(partner_id, **choices)})
 
 
 def asked(pending: PendingWork) -> list[tuple[str, str]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
-from pending_work.situations import METHODS, apply, ask, asked, fetch, hold, offer, unreadable
+from pending_work.situations import METHODS, apply, ask, asked, choosing, fetch, hold, offer, unreadable
 
 from image_assets.pending_work import AFTER_DIFF, INGEST, PendingWork, notice_newest_release
 from resources.ledger import Ledger
@@ -105,8 +104,8 @@ def test_a_held_catalogue_is_work_again_under_another_limit_of_its_partner_only(
     store: ObjectStore, ledger: Ledger
 ) -> None:
     hold(ledger, offer(store, "alpha"))
-    assert asked(ask(store, ledger, replace(METHODS, max_deleted_shares={"alpha": 0.9}))) == [(INGEST, "alpha")]
-    assert asked(ask(store, ledger, replace(METHODS, max_deleted_shares={"beta": 0.9}))) == []
+    assert asked(ask(store, ledger, choosing("alpha", max_deleted_share=0.9))) == [(INGEST, "alpha")]
+    assert asked(ask(store, ledger, choosing("beta", max_deleted_share=0.9))) == []
 
 
 def test_an_unreadable_catalogue_is_named_with_its_cause_until_another_file_comes(

@@ -21,6 +21,7 @@ from image_assets.raw_images import ScreeningLimits
 from image_assets.shards import shard_of, stage_digest
 from resources.ledger import grouping, ranking, releases, rendering
 from resources.ledger.gates import Gate, record_gate
+from resources.partners import PartnerSettings
 
 SHARDS = [f"r1|{shard}" for shard in SHARD_KEYS]
 
@@ -66,7 +67,7 @@ def test_another_fingerprint_algorithm_is_work_for_every_partner_and_the_release
     [
         {"recipes": METHODS.recipes[:3]},
         {"recipes": (replace(METHODS.recipes[0], quality=METHODS.recipes[0].quality - 1), *METHODS.recipes[1:])},
-        {"trust": {"alpha": 2.0}},
+        {"partners": {"alpha": PartnerSettings("alpha", trust=2.0)}},
         {"policy": replace(TALK_POLICY, threshold=TALK_POLICY.threshold + 1)},
     ],
     ids=["fewer recipes", "one recipe", "trust", "policy"],
@@ -79,8 +80,9 @@ def test_changed_recipes_trust_and_policy_are_work_for_every_shard_and_for_no_pa
 
 def test_the_order_of_recipes_and_of_trusted_partners_changes_nothing(published: World) -> None:
     assert with_methods(published, recipes=published.methods.recipes[::-1]).work == []
-    one, other = replace(METHODS, trust={"a": 2.0, "b": 3.0}), replace(METHODS, trust={"b": 3.0, "a": 2.0})
-    assert one.ranking == other.ranking
+    trusted = [PartnerSettings("a", trust=2.0), PartnerSettings("b", trust=3.0)]
+    one, other = ({settings.partner_id: settings for settings in order} for order in (trusted, trusted[::-1]))
+    assert replace(METHODS, partners=one).ranking == replace(METHODS, partners=other).ranking != METHODS.ranking
 
 
 def test_another_limit_on_lost_hotels_is_work_for_the_publication_only(published: World) -> None:
@@ -126,7 +128,8 @@ def test_a_pointer_that_is_lost_or_points_elsewhere_is_work_for_the_publication_
 
 
 def test_a_closed_gate_of_a_shard_stops_that_shard_and_names_the_command_that_accepts_it(published: World) -> None:
-    methods = replace(published.methods, trust={"alpha": 3.0})
+    settings = replace(published.methods.partner("alpha"), trust=3.0)
+    methods = replace(published.methods, partners={**published.methods.partners, "alpha": settings})
     with published.ledger.connect() as connection:
         release = releases.data_release(connection, "r1")
         assert release is not None
