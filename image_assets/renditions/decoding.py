@@ -114,7 +114,7 @@ def decoding_scale(size: Size, part: Size, target: Size) -> int:
 
 
 def decode(source: Source, scale: int, background: Colour) -> Decoded:
-    """The first frame, `scale` times smaller (JPEG and WebP by their decoders, for less than nothing).
+    """The first frame, `scale` times smaller (JPEG and WebP in their decoders, which saves time).
 
     Raises whatever Pillow's decoders raise at damaged bytes: OSError, SyntaxError, ValueError, struct.error ...
     """
