@@ -60,7 +60,7 @@ def decode_scale(longest: int, needed: float = _SMALLEST_DECODE) -> int:
 def memory_needed(image: Image.Image, data: bytes, scale: int) -> int:
     """Bytes that decoding an opened file `scale` times smaller, and rendering it, take at most beside the file.
 
-    Rendering it by the shipped recipes, or smaller ones.
+    For rendering by the shipped recipes, or smaller ones.
     """
     pixels = image.width * image.height
     smaller = 4 * pixels // scale**2

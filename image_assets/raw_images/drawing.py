@@ -32,10 +32,11 @@ Image = TypeVar("Image", bound=Queued)
 
 @dataclass
 class FairDrawing(Generic[Image]):
-    """Images of a queue, of all hosts in turn; of each no more ahead of their outcomes than its share of `places`.
+    """Draws the images of a queue from all its hosts in turn.
 
-    `hosts(after, limit)` gives the next hosts in name order; `pages(after, limits)` the next images of several hosts,
-    so many of each, in key order behind the key in `after`. Tell `ended` of every image that has its outcome.
+    Of each host, no more images are drawn ahead of their outcomes than its share of `places`. `hosts(after, limit)`
+    gives the next hosts in name order; `pages(after, limits)` gives, for each host in `limits`, its next images in key
+    order behind the key in `after`. Tell `ended` of every image that has its outcome.
     """
 
     hosts: Callable[[str | None, int], Awaitable[Sequence[str]]]

@@ -18,8 +18,9 @@ from image_assets.renditions.recipes import Recipe
 def flaw_of(rendition: Rendition, recipes: Sequence[Recipe]) -> str | None:
     """What is wrong with a rendition that all these recipes have in common, in one line; None when nothing is.
 
-    All of its bytes are decoded: of a JPEG every coefficient, from which only a picture of an eighth of the size is
-    worked out. That finds any damage, in half the time of a whole decode (measured: 10 ms of CPU for 14 of them).
+    All of its bytes are decoded. Of a JPEG this means every coefficient, though the picture made from them has an
+    eighth of the size: that finds any damage in half the time of a whole decode (measured: 10 ms of CPU for 14 of
+    them).
     """
     try:
         # Strict: libjpeg's warnings count, which Pillow overlooks.

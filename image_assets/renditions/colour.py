@@ -23,9 +23,9 @@ _RAMP = Image.frombytes("L", (256, 1), bytes(range(256)))
 
 
 def in_srgb(image: Image.Image, profile: bytes | None, reduce_by: int, background: Colour) -> Image.Image:
-    """A loaded image in mode "RGB", `reduce_by` (1, 2, 4 or 8) times smaller: each pixel the mean of as many squared.
+    """A loaded image in mode "RGB", `reduce_by` (1, 2, 4 or 8) times smaller: each pixel is the mean of a square.
 
-    profile: the ICC profile of the file; without one, and where it is broken or of other pixels, RGB and grey count as
+    profile: the ICC profile of the file. Without one, or when it is broken or for other pixels, RGB and grey count as
     sRGB, and CMYK is converted by plain arithmetic, as browsers do it.
     """
     if image.mode == "RGB" and reduce_by == 1 and not image.has_transparency_data and not _differs(profile, "RGB"):

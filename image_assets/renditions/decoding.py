@@ -104,7 +104,7 @@ def read_header(data: bytes) -> Source:
 
 
 def decoding_scale(size: Size, part: Size, target: Size) -> int:
-    """How many times smaller (1, 2, 4 or 8) a file may be decoded for nothing visible to be lost of a rendition.
+    """How many times smaller (1, 2, 4 or 8) a file may be decoded without a visible loss in the rendition.
 
     size: of the upright image; part, target: the size of what is shown of it, and what that is scaled to (pixels).
     """

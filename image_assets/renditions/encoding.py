@@ -41,7 +41,7 @@ class Rendition:
 
 
 def webp_effort(recipe: Recipe, pixels: int) -> int:
-    """The effort that a WebP of so many pixels is encoded with: of large ones no more than memory allows."""
+    """The effort to encode a WebP of so many pixels with: for large ones no more than memory allows."""
     return min(recipe.effort, _FRUGAL_EFFORT) if pixels > _LARGE_WEBP_PIXELS else recipe.effort
 
 
@@ -93,8 +93,8 @@ def _saved(image: Image.Image, format: str, options: Mapping[str, Any]) -> bytes
 def _more_room(size: int) -> Iterator[None]:
     """Let Pillow hand out buffers of so many bytes.
 
-    A progressive or optimized JPEG goes into one buffer, for which Pillow takes a byte a pixel: grain takes more, and
-    fails. The number is that of all threads; larger buffers change nothing for the others.
+    Pillow encodes a progressive or optimized JPEG into one buffer of a byte a pixel, and fails when that is too small,
+    as for grain. The size holds for all threads; a larger buffer changes nothing for the others.
     """
     with _ROOM:
         before, ImageFile.MAXBLOCK = ImageFile.MAXBLOCK, size

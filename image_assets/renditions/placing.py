@@ -23,8 +23,9 @@ _STRONGEST_EDGE = 40
 def placed(width: int, height: int, recipe: Recipe) -> tuple[Size, Size]:
     """(size of the part shown, size of the rendition), both in pixels, for an upright image of this size.
 
-    Without a crop the whole is shown. With one, the largest part in the shape of the recipe's box; when that is smaller
-    than the box and must not be enlarged, the rendition has its size, so the shape is the box's all the same.
+    Without a crop the whole image is shown; with one, the largest part that has the shape of the recipe's box. When
+    that part is smaller than the box and must not be enlarged, the rendition has its size: the box's shape all the
+    same.
     """
     box = recipe.width, recipe.height
     if recipe.crop is None:
@@ -55,8 +56,8 @@ def scaled_size(width: int, height: int, box_width: int, box_height: int) -> Siz
 def part_shown(image: Image.Image, size: Size, part: Size, crop: str | None) -> tuple[int, int]:
     """(left, top) of the part that is shown, in pixels of an image of `size`; `image` is the same in any smaller size.
 
-    "interesting" slides the part along the one side where there is room, to where the sum of detail (steps of luma
-    between neighbours) and colourfulness is largest; of equals the one nearest to the middle.
+    "interesting" slides the part along the side where there is room, to where the sum of detail (steps of luma between
+    neighbours) and colourfulness is largest; of equal places it takes the one nearest to the middle.
     """
     room = size[0] - part[0], size[1] - part[1]
     if crop != "interesting" or not any(room):

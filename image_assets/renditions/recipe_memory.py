@@ -21,7 +21,7 @@ _SAMPLES = {"4:2:0": 1.5, "4:2:2": 2.0, "4:4:4": 3.0}  # a pixel: its luma, and 
 
 
 def making_bytes(recipe: Recipe, shown: Size, target: Size) -> int:
-    """Bytes that scaling a picture of the size `shown` to `target` (pixels), finishing and encoding it take at most."""
+    """Bytes that scaling a picture of size `shown` to `target` (pixels), finishing and encoding it take at most."""
     width, height = target
     scaled = shown != target
     resizing = _PICTURE_BYTES * width * min(shown[1], _MOST_ROWS * height) if scaled else 0

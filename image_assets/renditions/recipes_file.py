@@ -87,7 +87,9 @@ def _problems_of(entry: object) -> list[str]:
 
 
 def _memory_problems(recipe: Recipe) -> list[str]:
-    """What is known to take too much memory of every picture; else it depends on the picture (rendering)."""
+    """Recipes that are known to take too much memory for every picture; of others it depends on the picture
+    (rendering).
+    """
     box = recipe.width, recipe.height
     needed = making_bytes(recipe, (0, 0), box) // 1_000_000 if recipe.enlarge else 0
     if needed <= _MOST_MEGABYTES:

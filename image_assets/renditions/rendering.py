@@ -83,9 +83,9 @@ def memory_to_render(data: bytes, recipes: Sequence[Recipe]) -> int:
 
 
 def _decode_for(source: Source, recipe: Recipe) -> tuple[tuple[int, Colour], int]:
-    """((how many times smaller the file is decoded for a recipe, the background), bytes that this and making it take).
+    """How many times smaller to decode the file for a recipe, the background; and the bytes that it all takes at most.
 
-    Raises TooMuchMemory when no decode that has every pixel of the rendition keeps what is allowed.
+    Raises TooMuchMemory when every decode that has all pixels of the rendition takes more than is allowed.
     """
     part, target = placed(*source.size, recipe)
 

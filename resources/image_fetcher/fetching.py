@@ -33,11 +33,13 @@ async def fetch_all(
 ) -> AsyncGenerator[Fetched, None]:
     """Fetch images of one partner, within its settings; each request gives one Fetched, in the order they end.
 
-    An image's trouble is always a value. What raises is the caller's: its source of requests, or a partner's header
-    whose variable is not set (PartnerHeaderError). `limits` are the partner's own unless given, `names` answers for
-    host names and `certificates` are trusted instead of the system's; `report` is filled with what each host did.
-    At most `waiting_places(settings)` requests are drawn ahead of their outcomes.
-    Whoever stops taking early should close the iterator (`contextlib.aclosing`); all work is then cancelled.
+    An image's trouble is always a value. Only what is the caller's raises: its source of requests, or a partner's
+    header whose variable is not set (PartnerHeaderError).
+
+    `limits` are the partner's own unless given, `names` answers for host names and `certificates` are trusted instead
+    of the system's; `report` is filled with what each host did. At most `waiting_places(settings)` requests are drawn
+    ahead of their outcomes. Whoever stops taking early should close the iterator (`contextlib.aclosing`); all work is
+    then cancelled.
     """
     headers = resolve_headers(settings)
     # No longer than one host's share of the connections: a slow taker is felt at once.

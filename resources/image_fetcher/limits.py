@@ -12,10 +12,10 @@ from dataclasses import dataclass
 class FetchLimits:
     """The most an image and a host may cost. Times in seconds; `total_seconds` spans the redirects of one attempt.
 
-    `backoff_seconds` is the pause after the first failed attempt and doubles with each. `circuit_failures` in a row
-    open a host's circuit, `circuit_seconds` is the pause before its first probe. A host is given up that gives no good
-    answer, or asks for a pause, of more than `host_patience_seconds`. `large_bytes`: what all bodies above a MiB may
-    take of the memory together, and at least two of `max_bytes`.
+    `backoff_seconds` is the pause after the first failed attempt and doubles with each. After `circuit_failures` in a
+    row a host's circuit opens; `circuit_seconds` is the pause before its first probe. A host is given up when it gives
+    no good answer for more than `host_patience_seconds`, or asks for a longer pause. `large_bytes`: what all bodies
+    above a MiB may take of the memory together, and at least two of `max_bytes`.
     """
 
     max_bytes: int = 25_000_000

@@ -211,7 +211,7 @@ def _validator(response: aiohttp.ClientResponse, name: str) -> str | None:
 async def _body(response: aiohttp.ClientResponse, max_bytes: int, make_room: MakeRoom) -> bytes | None:
     """The body as sent, or None as soon as it is larger than the cap. Raises the client's faults.
 
-    Before it is read beyond its free bytes there is room for all it may come to; of what is compressed none are free.
+    Before more than the free bytes are read, room for all it may come to is taken; a compressed body has no free bytes.
     """
     free, may_come_to = FREE_BYTES, response.content_length or max_bytes
     if "Content-Encoding" in response.headers:

@@ -109,7 +109,7 @@ def stage_rejects(
 
 
 def reject_duplicates(connection: Connection, catalogue: CatalogueVersion, file: str) -> None:
-    """Of rows with the same accommodation and URL the first line stays, the others become rejected rows."""
+    """Of rows with the same accommodation and URL, the first line stays and the others become rejected rows."""
     with connection.transaction():
         connection.execute("SET LOCAL work_mem = '256MB'")
         _execute(
@@ -153,8 +153,8 @@ def diff(connection: Connection, partner_id: str) -> DiffCounts:
 def apply(connection: Connection, catalogue: CatalogueVersion, counts: DiffCounts) -> None:
     """Make the staged catalogue the applied one and queue what it needs fetched, in one transaction.
 
-    Results of pictures no longer offered go; failed ones get one more round. The staging goes too. Entries that are as
-    they were are not written, nor locked, which would be as much.
+    Results of pictures no longer offered go; failed ones get one more round. The staging goes too. Entries that did not
+    change are neither written nor locked: a lock costs as much as a write.
     """
     partner_id = catalogue.partner_id
     with connection.transaction():

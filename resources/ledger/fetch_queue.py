@@ -120,9 +120,9 @@ def queue_rechecks(connection: Connection, partner_id: str) -> int:
 
 
 def queue_due_rechecks(connection: Connection, partner_id: str, days: float | None) -> int:
-    """Queue the available pictures whose recheck failed and is due again, or that were last asked for `days` ago.
+    """Queue available pictures to ask for again: the recheck failed and is due, or the last was `days` ago. How many.
 
-    How many. Those that are due within a tenth of that time are taken along: one run does what one run fetched.
+    Those due within a tenth of that time are taken along, so that one run rechecks what one run fetched.
     """
     return _queue_rechecks(
         connection,
@@ -170,7 +170,7 @@ def queued_hosts(connection: Connection, partner_id: str, after: str | None, lim
 def queued_fetches(
     connection: Connection, partner_id: str, after: Mapping[str, str | None], limits: Mapping[str, int]
 ) -> list[QueuedFetch]:
-    """Pages of several hosts' queues: of each host in `limits` so many, in key order, behind its key in `after`.
+    """Pages of several hosts' queues: of each host in `limits` that many, in key order, behind its key in `after`.
 
     Images whose bytes are in the store already are left out.
     """
@@ -220,7 +220,7 @@ def count_queued(connection: Connection, partner_id: str) -> int:
 def partners_to_recheck(connection: Connection, days: Mapping[str, float], by: datetime | None = None) -> set[str]:
     """Partners with an available picture whose recheck failed and is due again, now or `by` then.
 
-    And of those in `days` the ones with an available picture that was last asked for so many days before.
+    Of the partners in `days`, also those with an available picture that was last asked for so many days before.
     """
     rows = connection.execute(
         """SELECT partner_id FROM unnest(%(partners)s::text[], %(days)s::float8[]) AS wanted (partner_id, days)

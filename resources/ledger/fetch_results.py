@@ -61,9 +61,9 @@ def record_fetches(connection: Connection, partner_id: str, results: Sequence[Fe
     """Write a micro-batch in one transaction: contents, results, the fingerprint queue; and shorten the fetch queue.
 
     The objects must be durable in the store before. An image that left the catalogue meanwhile is forgotten. A picture
-    that is unchanged keeps its result; one whose content was lost meanwhile stays queued. So does a picture whose
-    recheck was not conclusive, unless that has lasted too long: the keys of these are returned. Doing it again changes
-    nothing.
+    that is unchanged keeps its result; one whose content was lost meanwhile stays queued. A picture whose recheck was
+    not conclusive keeps its result too, unless that has lasted too long; the keys of those that keep it are returned.
+    Doing it again changes nothing.
     """
     with connection.transaction():
         _add_contents(connection, results)
@@ -180,9 +180,10 @@ def _touch_headers(connection: Connection, partner_id: str, results: Collection[
 
 
 def _count_failed_rechecks(connection: Connection, partner_id: str, fetch_keys: Sequence[str]) -> set[str]:
-    """Those whose pictures stay for now; the pauses before they are asked for again double, up to a week.
+    """Count a failed recheck of each; returns those whose pictures stay for now.
 
-    Whole hours, so that one run does what failed together.
+    The pauses before they are asked for again double, up to a week. They end at whole hours, so that one run rechecks
+    together what failed together.
     """
     rows = connection.execute(
         """UPDATE fetch_headers SET checked_at = now(), failed_rechecks = failed_rechecks + 1,

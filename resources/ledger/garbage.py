@@ -144,8 +144,8 @@ def delete_objects(
 ) -> int:
     """Delete the findings of these kinds that are due: rows, then objects (by `delete`), then tombstones. How many.
 
-    A batch is two transactions: after the first no row refers to its objects; in the second its tombstones are locked
-    until the objects are gone, and who wants to write one of them waits.
+    A batch is two transactions. After the first, no row refers to its objects; in the second, its tombstones stay
+    locked until the objects are gone, and a run that wants to write one of them waits.
     """
     deleted = 0
     for page in _pages(

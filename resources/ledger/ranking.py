@@ -38,7 +38,7 @@ def unranked_hotels(connection: Connection, shard: Shard) -> list[str]:
 
 
 def candidates(connection: Connection, shard: Shard, hotels: Sequence[str], method: str) -> pd.DataFrame:
-    """One row a entry of `hotels` with its image group and features; `position` is NaN where none was given."""
+    """One row for each entry of `hotels`, with its image group and features; `position` is NaN where none was given."""
     return frame_of(
         connection,
         f"""{GROUPED_IMAGES}

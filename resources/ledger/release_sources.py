@@ -11,10 +11,10 @@ from resources.ledger.release_tables import execute_named
 
 
 def choose_sources(connection: Connection, release_id: str) -> None:
-    """Of partners whose gate is closed the pictures come from the last release they passed.
+    """Choose for each partner whose gate is closed the last release it passed: its pictures come from there.
 
-    When that is not kept any more, from the oldest kept one, which carries them on. A partner that never passed gives
-    none.
+    When that release is not kept any more, they come from the oldest kept one, which carries them on. A partner that
+    never passed gives none.
     """
     with connection.transaction():
         connection.execute("DELETE FROM release_partners WHERE release_id = %s", [release_id])

@@ -289,7 +289,7 @@ def published_renditions(
 
 
 def forget_renditions(connection: Connection, release_id: str, keys: Sequence[str]) -> None:
-    """Objects that are not in the store any more: their rows go, and the release's shards must look again."""
+    """Delete the rows of objects that are gone from the store; the release's shards must then look again."""
     if not keys:
         return
     with connection.transaction():
@@ -298,7 +298,7 @@ def forget_renditions(connection: Connection, release_id: str, keys: Sequence[st
 
 
 def delete_renditions(connection: Connection, keys: Sequence[str]) -> None:
-    """The rows of these objects go; a key tells its content, by which the rows are found."""
+    """Delete the rows of these objects; each key tells its content, by which the rows are found."""
     connection.execute(
         """DELETE FROM renditions AS made USING (
                SELECT key, decode(substring(key FROM '/([0-9a-f]{64})-'), 'hex') AS sha256

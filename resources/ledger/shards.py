@@ -54,8 +54,8 @@ HOTELS = """FROM release_hotels AS hotel
 def has_digest(column: str, digest: str) -> str:
     """Whether `column` is that digest of the hotel, for joins with the many rows that results have of a hotel.
 
-    Two inequalities, which an index serves as well. Of an equality PostgreSQL believes that it halves a hotel's rows as
-    often as there are digests: it plans for two rows where 100,000 come, and joins them by loops within loops.
+    Written as two inequalities, which an index serves as well. For an equality, PostgreSQL divides its estimate of a
+    hotel's rows by the number of digests: it plans for two rows where 100,000 come, and joins them by nested loops.
     """
     return f"{column} >= {digest} AND {column} <= {digest}"
 

@@ -20,7 +20,7 @@ from resources.ledger.shards import GROUP_DIGEST, PUBLISHED, RANK_DIGEST, Shard,
 
 
 def claim(connection: Connection, keys: Sequence[str]) -> None:
-    """Take the tombstones of objects away that are about to be written. Waits while one is being deleted."""
+    """Take away the tombstones of objects that are about to be written. Waits while one is being deleted."""
     connection.execute(
         """DELETE FROM tombstones WHERE key IN (
                SELECT key FROM tombstones WHERE key = ANY(%s) ORDER BY key FOR UPDATE)""",

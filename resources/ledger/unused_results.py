@@ -113,9 +113,9 @@ def _collect_hotels(connection: Connection, results: _Results, methods: Mapping[
 
 
 def forget_other_builds(connection: Connection, present: Sequence[tuple[str, str, str]]) -> None:
-    """Shards built by other methods than the present ones (release, stage, input digest) do not count as built.
+    """Shards built by other methods than the present ones (release, stage, input digest) no longer count as built.
 
-    What they were made of may be collected; if those methods come back, the stages look what is left.
+    What they were made of may be collected; when those methods come back, the stages look again.
     """
     connection.execute(
         """DELETE FROM shard_builds AS built WHERE NOT EXISTS (
