@@ -22,7 +22,7 @@ from image_assets.shards import loaded_release, partition_shard, require_stage, 
 from image_assets.stage_run import INFRASTRUCTURE_RETRIES, stage_run
 from image_assets.ui_metadata import asset_table, check_result, shown_rows
 from resources.ledger import Connection, Ledger, images, rendering, shards, tombstones
-from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, forget_gate, record_gate
+from resources.ledger.gates import RENDITIONS_IN_STORE, Gate, any_closed, forget_gate, record_gate
 from resources.object_store import ObjectStore
 
 RENDERABLE = "renderable"
@@ -98,7 +98,9 @@ def renditions(
         tombstones.keep_renditions(run.connection, shard, methods.recipe_digests)
         require_stage(run.connection, shard, release, methods, "priorities")
         digest = stage_digest(release, methods, "renditions")
-        run.expect(rendering.find_unrendered(run.connection, shard, methods.recipe_digests, methods.rendering))
+        # What failed is not tried twice; but whoever materialises a closed shard has mended what it was closed for.
+        mended = any_closed(run.connection, "renditions", context.partition_key)
+        run.expect(rendering.find_unrendered(run.connection, shard, methods.recipe_digests, methods.rendering, mended))
         wanted = _claimed(run.connection, methods.recipes)
         with closing(made_of(wanted, store.get_original, store.put)) as results:
             while batch := list(islice(results, _IMAGES_A_BATCH)):

@@ -61,6 +61,16 @@ def all_gates(connection: Connection) -> list[Gate]:
     return [Gate(*row) for row in rows]
 
 
+def any_closed(connection: Connection, asset: str, partition_key: str) -> bool:
+    """Whether a gate of this partition is closed."""
+    row = connection.execute(
+        """SELECT EXISTS (SELECT FROM gates
+               WHERE asset = %s AND partition_key = %s AND NOT passed AND NOT accepted)""",
+        [asset, partition_key],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def forget_gate(connection: Connection, asset: str, partition_key: str, gate: str) -> None:
     """What the gate found was mended: it is asked again."""
     connection.execute(

@@ -27,12 +27,16 @@ class Unrendered(NamedTuple):
 
 
 def find_unrendered(
-    connection: Connection, shard: Shard, recipes: Sequence[tuple[str, str]], recipes_digest: str
+    connection: Connection,
+    shard: Shard,
+    recipes: Sequence[tuple[str, str]],
+    recipes_digest: str,
+    failed_again: bool = False,
 ) -> int:
     """Find the shard's published contents that lack a rendition; how many. `recipes` are (name, digest).
 
-    Those that cannot be read are left out; those of which a rendition was flawed are tried again. What is found waits
-    in the session for `unrendered_pages`.
+    Those that cannot be read are left out, unless `failed_again`; those of which a rendition was flawed are tried
+    again. What is found waits in the session for `unrendered_pages`.
     """
     connection.execute("DROP TABLE IF EXISTS pg_temp.unrendered_contents")
     found = run_query(
@@ -53,13 +57,14 @@ def find_unrendered(
             WHERE made.number < cardinality(%(wanted)s::text[])
                 AND NOT EXISTS (SELECT FROM rendition_failures AS failed
                     WHERE failed.sha256 = published.sha256 AND failed.recipes_digest = %(recipes_digest)s
-                        AND NOT failed.flawed)""",
+                        AND NOT failed.flawed AND NOT %(failed_again)s)""",
         {
             **shard.parameters,
             "wanted": made_by(recipes),
             "recipes": [name for name, _ in recipes],
             "digests": [digest for _, digest in recipes],
             "recipes_digest": recipes_digest,
+            "failed_again": failed_again,
         },
     )
     connection.execute("CREATE INDEX ON unrendered_contents (sha256)")
