@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
+from resources.processes import started_at
 
 FOLDER = ".writing"
 
@@ -92,12 +92,9 @@ def _host() -> str:
 
 
 def _start(pid: int) -> str | None:
-    """When a process started; None when there is none, or only what is left of it until its parent looks."""
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
-    except psutil.NoSuchProcess:
-        return None
+    """When a process started, as file names tell it; None when it is gone."""
+    since = started_at(pid)
+    return None if since is None else f"{since:.2f}"
 
 
 @lru_cache(4)  # a forked child has a pid of its own

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
-import psutil
 from dagster import DagsterInstance
 
 from image_assets.chosen_methods import read_methods
@@ -34,6 +33,7 @@ from resources.environment import RECHECKS_BY_VARIABLE, Environment
 from resources.ledger import Ledger
 from resources.ledger.connection import present
 from resources.object_store import open_store
+from resources.processes import lives
 
 _WATCH_SECONDS = 1.0
 _TAKEOVER_SECONDS = 0.2
@@ -140,16 +140,16 @@ def _other(pid: int, say: Callable[[str], None]) -> tuple[str, Callable[[], None
         raise _SupervisorGone from None
 
     def check() -> None:
-        if not _lives(pid, mark):
+        if not _supervises(pid, mark):
             say("It ended; taking over.")
             raise _SupervisorGone
 
     return mark, check
 
 
-def _lives(pid: int, mark: str) -> bool:
-    """Whether the process is still that one and at work; one that was killed and not yet reaped is not."""
+def _supervises(pid: int, mark: str) -> bool:
+    """Whether the process that bears the mark is still there."""
     try:
-        return mark_of(pid) == mark and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
+        return mark_of(pid) == mark and lives(pid)
+    except ProcessLookupError:
         return False

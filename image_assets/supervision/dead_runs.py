@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from image_assets.supervision.active_runs import active_runs, runs_are_our_children
+from resources.processes import lives
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
@@ -78,11 +79,4 @@ def _living_children(pid: int) -> set[int]:
         children = psutil.Process(pid).children()
     except psutil.NoSuchProcess:
         return set()
-    return {child.pid for child in children if _lives(child)}
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    return {child.pid for child in children if lives(child.pid)}

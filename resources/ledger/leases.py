@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psutil
 import psycopg
 
 from resources.ledger.connection import Connection, Ledger
+from resources.processes import started_at
 
 LEASE_SECONDS = 60
 _HEARTBEAT_SECONDS = 10
@@ -71,7 +71,7 @@ def _take_lease(connection: Connection, name: str, token: str) -> None:
                     token,
                     socket.gethostname(),
                     os.getpid(),
-                    psutil.Process().create_time(),
+                    started_at(os.getpid()),
                     LEASE_SECONDS,
                 ],
             )
@@ -80,11 +80,8 @@ def _take_lease(connection: Connection, name: str, token: str) -> None:
 
 
 def _is_alive(pid: int, started: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 1
-    except psutil.NoSuchProcess:
-        return False
+    since = started_at(pid)
+    return since is not None and abs(since - started) < 1
 
 
 def _keep_alive(ledger: Ledger, name: str, token: str, stop: threading.Event) -> None:
