@@ -1,8 +1,9 @@
 """Ways to download, each a program of its own: `python _download_ways.py WAY FILE_OF_URLS FOLDER`.
 
-talk: the talk's loop, one request at a time, Pillow opens the file. fetch: the project's fetcher and store, nothing
-decoded. stage: the project's asset `raw_images` as a run of Dagster, on embedded Postgres: full screening, original
-bytes, results in the ledger. Imports are within the ways: each pays for its own.
+talk: the talk's loop, one request at a time, Pillow opens the file. fetch: the project's fetcher, micro-batches and
+store as in the asset, nothing decoded and no ledger. stage: the project's asset `raw_images` as a run of Dagster, on
+embedded Postgres: full screening, original bytes, results in the ledger. Imports are within the ways: each pays for its
+own.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import os
 import sys
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from resources.partners import PartnerSettings
 
 CONNECTIONS = 256  # with 128 and a latency of 40 ms nobody passes 3,200 images a second
-# To other threads go several bodies at once: the way there and back costs CPU time too.
-BODIES_A_HOP, HOPS = 16, 8
 
 
 def talk(urls: Sequence[str], folder: Path) -> None:
@@ -40,31 +40,27 @@ def talk(urls: Sequence[str], folder: Path) -> None:
 
 def fetch(urls: Sequence[str], folder: Path) -> None:
     """Fetch and store only."""
+    from image_assets.raw_images.downloading import Arrived, Judged, judged_batches
     from resources.image_fetcher import FetchRequest, fetch_all
     from resources.object_store import open_store, raw_image_key
 
     store = open_store(f"file://{folder}")
-    hops = asyncio.Semaphore(HOPS)
 
-    def keep(bodies: Sequence[bytes]) -> None:
-        for data in bodies:
-            store.put(raw_image_key(hashlib.sha256(data).hexdigest()), data)
+    async def arrivals() -> AsyncIterator[Arrived]:
+        requests = [FetchRequest(url, url) for url in urls]
+        async for fetched in fetch_all(requests, _settings()):
+            assert fetched.data is not None, fetched.reason
+            yield Arrived(str(fetched.key), fetched.data, None, True, fetched.attempts, fetched.status)
 
-    async def keep_beside(bodies: Sequence[bytes]) -> None:
-        await asyncio.to_thread(keep, bodies)
-        hops.release()
+    def keep_undecoded(arrived: Arrived) -> Judged:
+        data = arrived.data or b""
+        return Judged(arrived.fetch_key, "available", None, 1, 200, sha256=hashlib.sha256(data).hexdigest(), data=data)
 
     async def run() -> None:
-        bodies: list[bytes] = []
-        async with asyncio.TaskGroup() as group:
-            async for fetched in fetch_all([FetchRequest(url, url) for url in urls], _settings()):
-                assert fetched.data is not None, fetched.reason
-                bodies.append(fetched.data)
-                if len(bodies) == BODIES_A_HOP:
-                    await hops.acquire()
-                    group.create_task(keep_beside(bodies))
-                    bodies = []
-        keep(bodies)
+        async for batch in judged_batches(arrivals(), keep_undecoded, 2 * (os.cpu_count() or 1)):
+            async with asyncio.TaskGroup() as group:
+                for share in store.shares((raw_image_key(str(one.sha256)), one.data) for one in batch):
+                    group.create_task(store.put_share_async(share))
 
     asyncio.run(run())
 

@@ -65,9 +65,23 @@ class ObjectStore:
         else:
             write_whole(self.folder, key, data)  # two thirds of the CPU time that obstore takes
 
-    async def put_async(self, key: str, data: bytes) -> None:
-        """`put`, for the event loop."""
-        await asyncio.get_running_loop().run_in_executor(self.threads, self.put, key, data)
+    def shares(self, objects: Iterable[tuple[str, bytes]]) -> list[deque[tuple[str, bytes]]]:
+        """Objects by key, dealt out to all threads of the store: an object each would cost the way there and back."""
+        dealt: list[deque[tuple[str, bytes]]] = [
+            deque() for _ in range(_BUCKET_THREADS if self.folder is None else _FOLDER_THREADS)
+        ]
+        for number, one in enumerate(objects):
+            dealt[number % len(dealt)].append(one)
+        return [share for share in dealt if share]
+
+    async def put_share_async(self, share: deque[tuple[str, bytes]]) -> None:
+        """Put the objects of a share, for the event loop. What is durable leaves it: after a fault, call it again."""
+        await asyncio.get_running_loop().run_in_executor(self.threads, self._put_share, share)
+
+    def _put_share(self, share: deque[tuple[str, bytes]]) -> None:
+        while share:
+            self.put(*share[0])
+            share.popleft()
 
     def put_file(self, key: str, path: Path) -> None:
         """Upload a local file, in parts where it is large."""

@@ -18,7 +18,7 @@ from image_assets.catalogue_diffs.asset import catalogue_diffs
 from image_assets.methods import Methods
 from image_assets.outages import wait_out_async
 from image_assets.partitions import PARTNERS
-from image_assets.raw_images.downloading import Arrived, Judged, Said, judged_batches
+from image_assets.raw_images.downloading import Arrived, Judged, Said, judge, judged_batches
 from image_assets.raw_images.drawing import FairDrawing
 from image_assets.raw_images.failed_share import failed_share
 from image_assets.raw_images.screening import LIMIT_REASONS
@@ -160,7 +160,7 @@ async def _download(
     """Everything that is queued, page by page, so that memory is flat however long the queue. What came of it."""
     tally: Counter[str] = Counter()
     for arrivals in (_stored(run, partner_id, store), _fetched(run, partner_id, settings, report)):
-        async for batch in judged_batches(arrivals, methods.limits, _JUDGED_AT_ONCE):
+        async for batch in judged_batches(arrivals, partial(judge, limits=methods.limits), _JUDGED_AT_ONCE):
             kept = await _keep(run, partner_id, store, batch, methods.fingerprint)
             for judged in batch:
                 tally["failed_rechecks" if judged.fetch_key in kept else f"newly_{judged.outcome}"] += 1
@@ -220,11 +220,10 @@ async def _keep(run: StageRun, partner_id: str, store: ObjectStore, batch: list[
     contents = {judged.sha256: judged.data for judged in batch if judged.sha256 is not None}
     await asyncio.to_thread(run.ask, tombstones.claim, [raw_image_key(sha256) for sha256 in contents])
     known = await asyncio.to_thread(run.ask, images.known_contents, list(contents))
+    new = [(raw_image_key(sha256), data) for sha256, data in contents.items() if sha256 not in known]
     async with asyncio.TaskGroup() as group:
-        for sha256, data in contents.items():
-            if sha256 not in known:
-                put = partial(store.put_async, raw_image_key(sha256), data)
-                group.create_task(wait_out_async("the store", put, _patience()))
+        for share in store.shares(new):
+            group.create_task(wait_out_async("the store", partial(store.put_share_async, share), _patience()))
     results = [_result(judged) for judged in batch]
     return await asyncio.to_thread(run.ask, fetch_results.record_fetches, partner_id, results, method)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 
 from image_assets.raw_images.screening import LIMIT_REASONS, Screening, ScreeningLimits, screen
@@ -99,9 +99,9 @@ def judge(arrived: Arrived, limits: ScreeningLimits) -> Judged:
 
 
 async def judged_batches(
-    arrivals: AsyncIterable[Arrived], limits: ScreeningLimits, at_once: int
+    arrivals: AsyncIterable[Arrived], judge_one: Callable[[Arrived], Judged], at_once: int
 ) -> AsyncIterator[list[Judged]]:
-    """Screen arrivals, `at_once` at a time, and hand them out in micro-batches in the order they finish.
+    """Judge arrivals, `at_once` at a time in threads, and hand them out in micro-batches in the order they finish.
 
     A batch is cut at BATCH_IMAGES, BATCH_BYTES, or BATCH_SECONDS after its first image, whichever comes first. While
     the consumer keeps a batch, at most `at_once` images are judged and the fetching waits.
@@ -110,15 +110,15 @@ async def judged_batches(
     finished: asyncio.Queue[Judged | None] = asyncio.Queue()
     slots = asyncio.Semaphore(at_once)
 
-    async def judge_one(arrived: Arrived) -> None:
-        finished.put_nowait(await asyncio.to_thread(judge, arrived, limits))
+    async def judge_beside(arrived: Arrived) -> None:
+        finished.put_nowait(await asyncio.to_thread(judge_one, arrived))
 
     async def judge_all() -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 async for arrived in arrivals:
                     await slots.acquire()
-                    group.create_task(judge_one(arrived))
+                    group.create_task(judge_beside(arrived))
         finally:
             finished.put_nowait(None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -16,6 +17,7 @@ from image_assets.raw_images.downloading import Arrived, Judged, judge, judged_b
 
 T = TypeVar("T")
 LIMITS = ScreeningLimits()
+judge_within_limits = partial(judge, limits=LIMITS)
 # A test that hangs fails after this; nothing waits for it to pass.
 _PATIENCE = 60.0
 
@@ -35,7 +37,7 @@ async def stream(arrivals: Sequence[Arrived]) -> AsyncIterator[Arrived]:
 
 
 async def collect(arrivals: AsyncIterator[Arrived], at_once: int = 4) -> list[list[Judged]]:
-    return [batch async for batch in judged_batches(arrivals, LIMITS, at_once)]
+    return [batch async for batch in judged_batches(arrivals, judge_within_limits, at_once)]
 
 
 def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -130,7 +132,7 @@ def test_a_batch_is_cut_in_time_although_more_is_to_come(monkeypatch: pytest.Mon
             yield absent(2)
 
         batches = []
-        async for batch in judged_batches(slow(), LIMITS, 4):
+        async for batch in judged_batches(slow(), judge_within_limits, 4):
             batches.append([judged.fetch_key for judged in batch])
             first_kept.set()
         return batches
@@ -153,7 +155,7 @@ def test_while_a_batch_is_kept_only_a_few_images_are_taken_from_the_stream(monke
 
         kept = 0
         most = 0
-        async for batch in judged_batches(counted(), LIMITS, at_once):
+        async for batch in judged_batches(counted(), judge_within_limits, at_once):
             kept += len(batch)
             most = max(most, await until_quiet(lambda: taken) - kept)
         return most, kept
@@ -177,7 +179,7 @@ def test_a_consumer_that_fails_ends_everything_though_much_is_waiting() -> None:
     """A store that fails while verdicts pile up must end the run, not hang it."""
 
     async def main() -> None:
-        async for _ in judged_batches(stream([absent(n) for n in range(1000)]), LIMITS, 2):
+        async for _ in judged_batches(stream([absent(n) for n in range(1000)]), judge_within_limits, 2):
             await until_quiet(lambda: len(asyncio.all_tasks()))
             raise OSError("disk full")
 
@@ -188,7 +190,7 @@ def test_a_consumer_that_fails_ends_everything_though_much_is_waiting() -> None:
 def test_closing_early_leaves_no_task_behind() -> None:
     async def main() -> int:
         before = asyncio.all_tasks()
-        batches = judged_batches(stream([absent(n) for n in range(1000)]), LIMITS, 2)
+        batches = judged_batches(stream([absent(n) for n in range(1000)]), judge_within_limits, 2)
         await anext(batches)
         await until_quiet(lambda: len(asyncio.all_tasks()))
         await batches.aclose()  # type: ignore[attr-defined]

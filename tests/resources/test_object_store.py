@@ -45,7 +45,7 @@ import asyncio, sys
 from resources.object_store import open_store
 
 async def main(store):
-    await store.put_async("a/one", b"1")
+    await asyncio.gather(*map(store.put_share_async, store.shares([("a/one", b"1")])))
     await asyncio.gather(*(store.get_async("a/one") for _ in range(100)))
 
 asyncio.run(main(open_store(sys.argv[1])))
@@ -83,7 +83,7 @@ def keys(store: ObjectStore, folder: str) -> list[str]:
 def test_what_was_put_is_got_and_listed_with_its_size(store: ObjectStore) -> None:
     store.put("a/b/one", b"first")
     store.put("a/two", b"")
-    asyncio.run(store.put_async("c/three", b"third"))
+    store.put("c/three", b"third")
     assert store.get("a/b/one") == b"first"
     assert store.get("a/two") == b""
     assert asyncio.run(store.get_async("c/three")) == b"third"
@@ -94,6 +94,19 @@ def test_a_put_replaces_what_was_there(store: ObjectStore) -> None:
     store.put("a", b"longer before")
     store.put("a", b"after")
     assert store.get("a") == b"after"
+
+
+def test_a_share_that_meets_a_fault_goes_on_with_what_is_not_put_yet(tmp_path: Path) -> None:
+    store = open_store(tmp_path.as_uri())
+    (tmp_path / "b").write_text("no folder")
+    (share, *others) = store.shares((f"{folder}/{n}", b"x") for n, folder in enumerate("aaaabbbbaaaa"))
+    with pytest.raises(OSError):
+        asyncio.run(store.put_share_async(share))
+    assert [key for key, _ in share] == ["b/4", "a/8"]
+    (tmp_path / "b").unlink()
+    for rest in (share, *others):
+        asyncio.run(store.put_share_async(rest))
+    assert len(keys(store, "a") + keys(store, "b")) == 12
 
 
 def test_odd_names_are_kept_exactly_as_folder_and_as_object(store: ObjectStore) -> None:
@@ -146,8 +159,7 @@ def test_a_listing_has_more_than_one_page(s3_store: ObjectStore) -> None:
     wanted = [f"many/{number:04}" for number in range(1_050)]
 
     async def put_all() -> None:
-        for start in range(0, len(wanted), 50):
-            await asyncio.gather(*(s3_store.put_async(key, b"x") for key in wanted[start : start + 50]))
+        await asyncio.gather(*map(s3_store.put_share_async, s3_store.shares((key, b"x") for key in wanted)))
 
     asyncio.run(put_all())
     assert keys(s3_store, "many") == wanted
