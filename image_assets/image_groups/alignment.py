@@ -7,14 +7,15 @@ Three steps for a pair:
 2. Alignment: the best candidates are refined to the affine map, with gain and offset, that leaves the smallest weighted
    squares (Lucas and Kanade, "An iterative image registration technique", IJCAI 1981; weights that are set anew in each
    step forgive what does not fit). First on the details, which are small beside a banner, then on the brightness.
-3. Agreement: both pictures are read at the same 32 x 32 places of what they share, and only the blocks count in which
-   the brightness of either changes in two directions (Shi and Tomasi, "Good features to track", CVPR 1994). Details are
-   the brightness less its means in the row, the column and the square around a place, by their mean size in the
-   neighbourhood, so that a faint pattern counts as much as an edge. Ramps, horizons, the edges of walls and boards and
-   lines of writing as such leave none: pale ceilings agree in brightness, sea views in their horizon and word marks in
-   their line, but hardly any two in what is left. The fifth of the blocks whose brightness fits worst is left out, for
-   a watermark, a banner or a badge covers a part of a copy. The score is the correlation of the details that are left,
-   lowered where there are few of them or the ground is plain (logos, floor plans).
+3. Agreement: both pictures are read at the same 32 x 32 places of what they share, the one that shows it larger through
+   the blur that the other has, and only the blocks count in which the brightness of either changes in two directions
+   (Shi and Tomasi, "Good features to track", CVPR 1994). Details are the brightness less its means in the row, the
+   column and the square around a place, by their mean size in the neighbourhood, so that a faint pattern counts as much
+   as an edge. Ramps, horizons, the edges of walls and boards and lines of writing as such leave none: pale ceilings
+   agree in brightness, sea views in their horizon and word marks in their line, but hardly any two in what is left. The
+   fifth of the blocks whose brightness fits worst is left out, for a watermark, a banner or a badge covers a part of a
+   copy. The score is the correlation of the details that are left, lowered where there are few of them, or few pixels,
+   or the ground is plain (logos, floor plans).
 
 Pictures without such blocks (cloudless skies, calm seas, bare walls) can be known by their brightness alone, which very
 many share. They are the same only when it agrees everywhere, as it stands, within the noise of re-encoding: a copy that

@@ -70,7 +70,7 @@ class Policy:
 
 # Measured on 460 photographs: below 4 bits, 2 of 105,570 pairs of different photographs are taken as the same.
 TALK_POLICY = Policy(rule="talk", version=1, threshold=4.0)
-ALIGNED_POLICY = Policy(rule="aligned", version=4, threshold=0.6)
+ALIGNED_POLICY = Policy(rule="aligned", version=5, threshold=0.6)
 DEFAULT_POLICY = ALIGNED_POLICY
 
 

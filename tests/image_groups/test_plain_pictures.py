@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 import pytest
-from drawn_kinds import FEW_LINES, NOTHING_TO_SEE, no_image_available, ramp, sky, wall
+from drawn_kinds import FEW_LINES, NOTHING_TO_SEE, no_image_available, ramp, sign, sky, wall
 from pictures import jpeg, scaled
 from PIL import Image, ImageEnhance
 
@@ -67,6 +67,11 @@ def test_a_drawing_of_few_lines_is_recognised_cut_darker_and_strongly_compressed
         ]
         original = seen(image)
         assert all(same_picture(original, copy).same for copy in (seen(image, 30), *map(seen, copies)))
+
+
+def test_a_sign_is_recognised_in_its_middle_which_shows_it_larger_and_so_sharper() -> None:
+    for seed in range(8):
+        assert same_picture(seen(sign(seed)), seen(cut(sign(seed), 0.2, 0.2, 0.2, 0.2))).same
 
 
 def test_a_placeholder_drawn_in_eight_sizes_is_one_picture() -> None:
