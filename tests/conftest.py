@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
+from databases import fresh_database
 from hypothesis import settings
 
 from resources.ledger import Ledger
 from resources.ledger.embedded import embedded_postgres
-from resources.ledger.schema import migrate
 from resources.object_store import ObjectStore, open_store
 
 # Read when the partitions are imported; fewer shards make shorter tests. Child processes inherit it.
@@ -41,14 +39,8 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A fresh, migrated database, dropped afterwards."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    url = postgres_url.replace("/postgres?", f"/{name}?")
-    migrate(url)
-    yield url
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+    with fresh_database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
