@@ -18,6 +18,7 @@ from resources.ledger.gates import FAILED_SHARE, Gate, accept_gate, record_gate
 from resources.ledger.grouping import GroupedHotel, LinkRow
 from resources.ledger.images import FingerprintRow
 from resources.ledger.release_sources import held_partners, last_passed
+from resources.ledger.release_tables import release_table
 from resources.ledger.releases import DataRelease
 from resources.ledger.shards import GROUP_DIGEST, HOTELS, RANK_DIGEST, Shard
 
@@ -111,6 +112,17 @@ def test_a_release_sees_the_images_of_its_hotels_that_are_available_and_nothing_
         assert seen(connection, "r1") == [("H1", "ünï", "$abc", "good")]
     assert (known.hotels, known.accommodations, known.images) == (3, 3, 1)
     assert (known.unknown_partners, known.unknown_accommodations) == (1, 2)
+
+
+def test_the_server_knows_what_is_in_a_release_as_soon_as_it_is_loaded(ledger: Ledger) -> None:
+    with ledger.connect() as connection:
+        has_pictures(connection, "p", [("1", f"url-{number}", number) for number in range(20)])
+        load(connection, "r1", [("H1", "p", "1")])
+        tables = [release_table(parent, "r1") for parent in ("release_images", "release_hotels")]
+        described = connection.execute(
+            "SELECT tablename FROM pg_stats WHERE attname = 'bucket' AND tablename = ANY(%s)", [tables]
+        ).fetchall()
+    assert {row[0] for row in described} == set(tables)
 
 
 def judge(connection: Connection, partner_id: str, passed: bool) -> None:
