@@ -179,7 +179,7 @@ def test_what_failed_is_listed_put_back_in_line_and_accepted(home: Home, ledger:
             "failed\thttp_503\t3\t503\thttp://a.test/2",
             "rejected\tcredentials_in_url\t0\t-\thttp://a.test/1",
             "rejected\tdecoder_memory\t1\t200\thttp://a.test/4\t"
-            "8000 x 6000 avif, needs 456 MB of memory, 400 MB are allowed",
+            "8000 x 6000 avif, needs 457 MB of memory, 400 MB are allowed",
         ],
     )
     to_nobody = ["/bin/sh", "-c", f"'{COMMAND}' failures '$abc' | exec true"]
