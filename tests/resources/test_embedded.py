@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from resources.ledger.embedded import EmbeddedPostgresError, embedded_postgres
+from resources.processes import lives
 from resources.socket_folders import LONGEST_SOCKET_PATH, make_private, socket_folder
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +148,7 @@ def test_leaving_as_the_last_user_waits_until_the_server_is_down(home: Path) -> 
         with embedded_postgres(home) as url:
             postmaster = postmaster_of(home)
             assert ask(url, "SELECT 1") == 1
-        assert not postmaster.is_running()
+        assert not lives(postmaster.pid)
 
 
 def test_the_server_stops_when_its_last_user_is_killed(home: Path) -> None:
@@ -209,7 +210,7 @@ def test_a_session_that_outlives_its_server_does_not_block_the_next_one(home: Pa
         kill([keeper_of(home), postmaster_of(home)])
         with user(home) as (_, again):
             assert ask(again, "SELECT n FROM kept") == 35
-        assert not session.is_running()
+        assert not lives(session.pid)
 
 
 def test_a_killed_server_that_nobody_reaps_does_not_block_the_next_one(home: Path) -> None:
