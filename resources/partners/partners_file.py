@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,9 @@ def _checked_keys(
             continue
         place = f"{where}, key {key!r}" if where else f"key {key!r}"
         if key not in checkers:
-            mistakes.append(f"{place}: unknown key; expected one of {', '.join(checkers)}")
+            meant = get_close_matches(key, checkers, n=1)
+            known = f"did you mean {meant[0]!r}?" if meant else f"expected one of {', '.join(checkers)}"
+            mistakes.append(f"{place}: unknown key; {known}")
             continue
         try:
             kept[key] = checkers[key](value)

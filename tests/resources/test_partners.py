@@ -144,7 +144,7 @@ def test_a_file_that_lists_nobody_is_fine(partners_file, text: str) -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ("max_conections: 4", ["partner 'a'", "'max_conections'", "unknown key", "max_connections"]),
+        ("max_conections: 4", ["partner 'a'", "'max_conections'", "unknown key; did you mean 'max_connections'?"]),
         ("allow_private_addresses: 1", ["'allow_private_addresses'", "true or false"]),
         ("allowed_hosts: img.example.com", ["'allowed_hosts'", "a list of host names"]),
         ("allowed_hosts: ['http://x/', 7]", ["host names such as", "'http://x/'", "int 7"]),
@@ -176,7 +176,8 @@ def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("partner: {}", ["'partner'", "unknown key", "partners, user_agent"]),
+        ("partner: {}", ["'partner'", "unknown key; did you mean 'partners'?"]),
+        ("hotels: {}", ["'hotels'", "unknown key; expected one of partners, user_agent"]),
         ("- a", ["expected a mapping"]),
         ("partners: [a]", ["'partners'", "a mapping"]),
         ("partners: {a: 5}", ["partner 'a'", "a mapping", "int 5"]),
@@ -187,7 +188,7 @@ def test_a_mistake_names_partner_key_and_what_was_expected(partners_file, entry:
         ("screening: {formats: jpeg}", ["screening", "'formats'", "a list of names", "str 'jpeg'"]),
         ("screening: {formats: []}", ["screening", "'formats'", "a list of names"]),
         ("screening: {minimum_short: 2.5}", ["screening", "'minimum_short'", "a whole number above 0"]),
-        ("grouping: {rules: aligned}", ["grouping", "'rules'", "unknown key", "rule, threshold, mirrored"]),
+        ("grouping: {rules: aligned}", ["grouping", "'rules'", "unknown key; did you mean 'rule'?"]),
         ("grouping: {threshold: 0}", ["grouping", "'threshold'", "a number above 0"]),
         ("grouping: {mirrored: perhaps}", ["grouping", "'mirrored'", "true or false"]),
         ("grouping: {min_recall: 97}", ["grouping", "'min_recall'", "a number from 0 to 1"]),
