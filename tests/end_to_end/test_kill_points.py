@@ -161,7 +161,10 @@ def go_through(killed: KilledWorld, undisturbed: Undisturbed, run: Callable[[int
 
 
 def kill_at_places(killed: KilledWorld, undisturbed: Undisturbed, weeks_places: list[list[str]], seed: int) -> None:
-    """Each week's children die at its places, one after the other, at one of the first passings."""
+    """Each week's children die at its places, one after the other, at one of the first passings.
+
+    Later ones could be so late that the next places are not passed any more.
+    """
     chosen = random.Random(seed)
 
     def run(week: int, number: int) -> bool:
@@ -169,7 +172,7 @@ def kill_at_places(killed: KilledWorld, undisturbed: Undisturbed, weeks_places: 
         places = [place for place in undisturbed.places if place in weeks_places[week]]
         if number >= len(places):
             return killed.run()
-        return killed.run(die_at=(places[number], chosen.randint(1, 1 + undisturbed.places[places[number]] // 6)))
+        return killed.run(die_at=(places[number], chosen.randint(1, 1 + undisturbed.places[places[number]] // 12)))
 
     go_through(killed, undisturbed, run)
 
