@@ -1,9 +1,9 @@
 """Ways to download, each a program of its own: `python _download_ways.py WAY FILE_OF_URLS FOLDER`.
 
-talk: the talk's loop, one request at a time, Pillow opens the file. fetch: the project's fetcher, micro-batches and
-store as in the asset, nothing decoded and no ledger. stage: the project's asset `raw_images` as a run of Dagster, on
-embedded Postgres: full screening, original bytes, results in the ledger. Imports are within the ways: each pays for its
-own.
+talk: the talk's loop, one request at a time, Pillow opens the file. fetch: the project's fetcher and store, in batches
+of the asset's size, without its judging: nothing is decoded, and nothing is told to a ledger. stage: the project's
+asset `raw_images` as a run of Dagster, on embedded Postgres: full screening, original bytes, results in the ledger.
+Imports are within the ways: each pays for its own.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import os
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,28 +38,31 @@ def talk(urls: Sequence[str], folder: Path) -> None:
 
 
 def fetch(urls: Sequence[str], folder: Path) -> None:
-    """Fetch and store only."""
-    from image_assets.raw_images.downloading import Arrived, Judged, judged_batches
+    """Fetch and store only: a batch is stored while the next one is fetched."""
+    from image_assets.raw_images.downloading import BATCH_IMAGES
     from resources.image_fetcher import FetchRequest, fetch_all
     from resources.object_store import open_store, raw_image_key
 
     store = open_store(f"file://{folder}")
 
-    async def arrivals() -> AsyncIterator[Arrived]:
-        requests = [FetchRequest(url, url) for url in urls]
-        async for fetched in fetch_all(requests, _settings()):
-            assert fetched.data is not None, fetched.reason
-            yield Arrived(str(fetched.key), fetched.data, None, True, fetched.attempts, fetched.status)
+    def keyed(bodies: Sequence[bytes]) -> list[tuple[str, bytes]]:
+        return [(raw_image_key(hashlib.sha256(data).hexdigest()), data) for data in bodies]
 
-    def keep_undecoded(arrived: Arrived) -> Judged:
-        data = arrived.data or b""
-        return Judged(arrived.fetch_key, "available", None, 1, 200, sha256=hashlib.sha256(data).hexdigest(), data=data)
+    async def keep(bodies: Sequence[bytes]) -> None:
+        shares = store.shares(await asyncio.to_thread(keyed, bodies))
+        await asyncio.gather(*map(store.put_share_async, shares))
 
     async def run() -> None:
-        async for batch in judged_batches(arrivals(), keep_undecoded, 2 * (os.cpu_count() or 1)):
-            async with asyncio.TaskGroup() as group:
-                for share in store.shares((raw_image_key(str(one.sha256)), one.data) for one in batch):
-                    group.create_task(store.put_share_async(share))
+        bodies: list[bytes] = []
+        keeping = asyncio.create_task(keep([]))
+        async for fetched in fetch_all([FetchRequest(url, url) for url in urls], _settings()):
+            assert fetched.data is not None, fetched.reason
+            bodies.append(fetched.data)
+            if len(bodies) == BATCH_IMAGES:
+                await keeping
+                keeping, bodies = asyncio.create_task(keep(bodies)), []
+        await keeping
+        await keep(bodies)
 
     asyncio.run(run())
 
