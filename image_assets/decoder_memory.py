@@ -35,8 +35,7 @@ _LARGE_WEBP_HELD_BYTES = 4.5
 _ANIMATED_WEBP_HELD_BYTES = 8.0  # the canvas and a frame that does not fill it
 _COEFFICIENT_BYTES = 2  # of a JPEG in several scans, for every sample of every component
 _WORKING_BYTES = 50_000_000  # whatever the size: canvases, encoders, the codecs' own
-
-_KEPT_BYTES = 20_000_000
+_KEPT_BYTES = 20_000_000  # what codecs keep after a decode
 
 # libavif hands over all channels twice; what dav1d holds beside the planes is for each of its decoders.
 _AVIF_COPIES = 2
